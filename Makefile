@@ -1,0 +1,45 @@
+# Two commands: `make demo` shows cowl on the seed's Dockerfile, `make test` proves it.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test lint unit faults bench deps clean
+
+demo: $(BIN)/cowl
+	$(BIN)/python examples/demo.py
+
+# Everything that CI checks: style, types, import rules, tests. pytest closes.
+test: deps $(VENV)/.dev lint unit
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+unit: $(VENV)/.dev
+	$(BIN)/pytest -q
+
+# Long runs: kills at random moments, full disks, corruption.
+faults: deps $(VENV)/.dev
+	$(BIN)/pytest -q -m faults --faults=long tests/faults
+
+bench: $(VENV)/.dev
+	$(BIN)/python -m compileall -q src
+	$(BIN)/python -m benchmarks
+
+# Debian's packages that the tests use as fixtures and oracles; nothing to do where they stand.
+deps:
+	./.ci/packages
+
+$(BIN)/cowl: pyproject.toml bin/cowl
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q -e .
+	touch $@
+
+$(VENV)/.dev: $(BIN)/cowl
+	$(BIN)/pip install -q -e '.[dev]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
