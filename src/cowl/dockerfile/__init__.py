@@ -1,0 +1,1 @@
+"""Text -> AST: lexer, frozen nodes with source ranges, parser, expansion, .dockerignore, diagnostics."""
