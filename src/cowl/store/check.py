@@ -1,0 +1,82 @@
+"""Check: do the directories equal the rows, and the measures what was measured?"""
+
+from __future__ import annotations
+
+import os
+
+from cowl.value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cowl.store.database import Database
+    from cowl.store.layers import Layer
+    from cowl.store.root_directory import RootDirectory
+    from cowl.store.rows import Rows
+
+
+class Problem(Value):
+    """One thing that is not as its row says.
+
+    kind    "database", "layer", "container", "staging" or "trash"
+    name    key or ID, or SQLite's own words
+    what    in words
+    """
+
+    kind: str
+    name: str
+    what: str
+
+
+def check(database: Database, rows: Rows) -> list[Problem]:
+    """All problems found; walks every layer. Run it while nothing else works in the store."""
+    root = database.root
+    return [
+        *_check_database(database),
+        *_check_names("layer", root.layers, {layer.key for layer in rows.layers}),
+        *_check_names("container", root.containers, {row.id for row in rows.containers}),
+        *(problem for layer in rows.layers for problem in _check_layer(root, layer)),
+        *_check_staging(database),
+        *(Problem("trash", name, "was not removed") for name in sorted(os.listdir(root.trash))),
+    ]
+
+
+def _check_database(database: Database) -> list[Problem]:
+    said = [row[0] for row in database.rows("PRAGMA integrity_check") if row[0] != "ok"]
+    loose = database.rows("PRAGMA foreign_key_check")
+    return [
+        *(Problem("database", text, "fails the integrity check") for text in said),
+        *(Problem("database", f"{row[0]} {row[1]}", f"refers to a missing row of {row[2]}") for row in loose),
+    ]
+
+
+def _check_names(kind: str, directory: str, rows: set[str]) -> list[Problem]:
+    there = set(os.listdir(directory))
+    return [
+        *(Problem(kind, name, "has a row but no directory") for name in sorted(rows - there)),
+        *(Problem(kind, name, "has a directory but no row") for name in sorted(there - rows)),
+    ]
+
+
+def _check_layer(root: RootDirectory, layer: Layer) -> list[Problem]:
+    from cowl.layer.measure import measure_layer
+
+    directory = root.layer(layer.key)
+    if not os.path.isdir(directory):
+        return []
+    found = measure_layer(directory)
+    return [
+        Problem("layer", layer.key, f"{name} is {now}, recorded was {then}")
+        for name, now, then in (
+            ("size_bytes", found.size_bytes, layer.size_bytes),
+            ("allocated_bytes", found.allocated_bytes, layer.allocated_bytes),
+            ("files", found.files, layer.files),
+            ("whiteouts", found.whiteouts, layer.whiteouts),
+        )
+        if now != then
+    ]
+
+
+def _check_staging(database: Database) -> list[Problem]:
+    owners = {row[0] for row in database.rows("SELECT id FROM owners")}
+    names = sorted(set(os.listdir(database.root.staging)) - owners)
+    return [Problem("staging", name, "belongs to no process") for name in names]

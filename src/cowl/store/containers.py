@@ -1,0 +1,286 @@
+"""Containers: a stack, a writable upper, and the state that must survive its process."""
+
+from __future__ import annotations
+
+import json
+import os
+
+from cowl.linux.process import ProcessId
+from cowl.store.container_record import AmbiguousContainerId as AmbiguousContainerId
+from cowl.store.container_record import ContainerRecord as ContainerRecord
+from cowl.store.container_record import ContainerRunning as ContainerRunning
+from cowl.store.container_record import NameInUse as NameInUse
+from cowl.store.container_record import NoSuchContainer as NoSuchContainer
+from cowl.store.disk import overhead_bytes
+from cowl.store.faults import from_os
+from cowl.store.garbage import delete
+from cowl.store.images import NoSuchImage
+from cowl.store.names import check_name, made_up_name
+from cowl.store.stacks import read_stack, read_stacks, stack_of_image
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any
+
+    from cowl.layer.measure import Measure
+    from cowl.store.database import Database
+    from cowl.store.disk import ContainerMeasure
+    from cowl.store.garbage import Deletion
+    from cowl.store.layers import Layer
+    from cowl.store.leases import Leases
+    from cowl.store.owner import Owner
+    from cowl.store.transaction import Row, Transaction
+
+CREATED, RUNNING, EXITED = "created", "running", "exited"
+
+_COLUMNS = (
+    "id, name, image, stack, state, exit_code, auto_remove, settings, pid, start_time, boot_id,"
+    " created_at, started_at, finished_at, size_bytes, allocated_bytes, overhead_bytes"
+)
+
+
+class Containers:
+    """The containers of a store."""
+
+    def __init__(self, database: Database, owner: Owner, leases: Leases, clock: Callable[[], float]) -> None:
+        self._database = database
+        self._root = database.root
+        self._owner = owner
+        self._leases = leases
+        self._clock = clock
+
+    def create(
+        self,
+        name: str,
+        image_id: str,
+        layer_keys: Sequence[str],
+        settings: Mapping[str, Any] | str,
+        *,
+        auto_remove: bool = False,
+    ) -> ContainerRecord:
+        """A new container, owned by this process until it exits; `name` "" makes one up.
+
+        `image_id` "" is for a container without an image row. When this process dies first, the next
+        open of the store records the container as exited with 137, or removes it if `auto_remove`.
+        Raises NameInUse, InvalidName, NoSuchImage, NoSuchLayer, StoreFull.
+        """
+        identity = os.urandom(32).hex()
+        wanted = check_name(name) if name else ""
+        text = settings if isinstance(settings, str) else json.dumps(settings, separators=(",", ":"))
+        with self._database.write(doing="creating a container") as transaction:
+            now = self._clock()
+            if image_id and not transaction.run(
+                "UPDATE images SET last_used = ? WHERE id = ?", (now, image_id)
+            ):
+                raise NoSuchImage(image_id)
+            transaction.run(
+                "INSERT INTO containers VALUES"
+                " (?, ?, ?, ?, 'created', 0, ?, ?, ?, NULL, NULL, NULL, ?, 0.0, 0.0, NULL, NULL, NULL, 0.0)",
+                (
+                    identity,
+                    _free_name(transaction, wanted),
+                    image_id,
+                    stack_of_image(transaction, image_id, layer_keys),
+                    auto_remove,
+                    text,
+                    self._owner.register(transaction),
+                    now,
+                ),
+            )
+            self._leases.let_go(transaction, layer_keys)
+        self._make_directories(identity, layer_keys)
+        return self.get(identity)
+
+    def _make_directories(self, identity: str, layer_keys: Sequence[str]) -> None:
+        directory = self._root.container(identity)
+        try:
+            os.mkdir(directory, 0o700)
+            os.mkdir(f"{directory}/upper", 0o755)
+            os.mkdir(f"{directory}/work", 0o700)
+            dress_root(f"{directory}/upper", self._root.diff(layer_keys[-1]) if layer_keys else "")
+        except BaseException as problem:  # Ctrl-C too
+            delete(self._database, lambda deletion: deletion.drop_container(identity))
+            if isinstance(problem, OSError):
+                raise from_os(self._root.path, "creating a container", problem) from problem
+            raise
+
+    def started(self, identity: str, process: ProcessId) -> None:
+        """Records the container's first process. Raises NoSuchContainer."""
+        with self._database.write() as transaction:
+            changed = transaction.run(
+                "UPDATE containers SET state = 'running', exit_code = 0, started_at = ?, finished_at = 0.0,"
+                " pid = ?, start_time = ?, boot_id = ?, owner = ?,"
+                " size_bytes = NULL, allocated_bytes = NULL, overhead_bytes = NULL WHERE id = ?",
+                (
+                    self._clock(),
+                    process.pid,
+                    process.start_time,
+                    process.boot_id,
+                    self._owner.register(transaction),
+                    identity,
+                ),
+            )
+            if not changed:
+                raise NoSuchContainer(identity)
+
+    def exited(self, identity: str, exit_code: int, measure: Measure | None = None) -> None:
+        """Records its end, with the measure of its upper (None: it is measured whenever asked for).
+
+        Raises NoSuchContainer.
+        """
+        with self._database.write() as transaction:
+            self._record_exit(transaction, identity, exit_code, measure)
+            self._owner.retire(transaction)
+
+    def _record_exit(
+        self, transaction: Transaction, identity: str, exit_code: int, measure: Measure | None
+    ) -> None:
+        overhead = overhead_bytes(self._root.container(identity)) if measure else None
+        now = self._clock()
+        changed = transaction.run(
+            "UPDATE containers SET state = 'exited', exit_code = ?, finished_at = ?, measured_at = ?,"
+            " owner = NULL, size_bytes = ?, allocated_bytes = ?, overhead_bytes = ? WHERE id = ?",
+            (
+                exit_code,
+                now,
+                now,
+                measure.size_bytes if measure else None,
+                measure.allocated_bytes if measure else None,
+                overhead,
+                identity,
+            ),
+        )
+        if not changed:
+            raise NoSuchContainer(identity)
+
+    def measured(self, found: Mapping[str, ContainerMeasure]) -> None:
+        """Records measures of exited containers, by ID, taken after their files came to rest."""
+        with self._database.write() as transaction:
+            for identity, measure in found.items():
+                transaction.run(
+                    "UPDATE containers SET size_bytes = ?, allocated_bytes = ?, overhead_bytes = ?,"
+                    " measured_at = ? WHERE id = ? AND state = 'exited'",
+                    (*measure.as_dict().values(), self._clock(), identity),
+                )
+
+    def remove(self, identity: str) -> None:
+        """Deletes a container with its upper. Raises NoSuchContainer, ContainerRunning."""
+
+        def body(deletion: Deletion) -> None:
+            row = deletion.transaction.row(
+                "SELECT name, state, pid, start_time, boot_id FROM containers WHERE id = ?", (identity,)
+            )
+            if row is None:
+                raise NoSuchContainer(identity)
+            if row[1] == RUNNING and ProcessId(*row[2:]).alive():
+                raise ContainerRunning(row[0], identity)
+            deletion.drop_container(identity)
+            self._owner.retire(deletion.transaction)
+
+        delete(self._database, body, "removing a container")
+
+    def disown_created(self, deletion: Deletion) -> None:
+        """At the store's close: what was created and not started stays, unless it was to be removed.
+
+        What an interrupt left without its directories goes too.
+        """
+        created = "owner = ? AND state = 'created'"
+        for identity, auto_remove in deletion.transaction.rows(
+            f"SELECT id, auto_remove FROM containers WHERE {created}", (self._owner.id,)
+        ):
+            if auto_remove or not os.path.isdir(f"{self._root.container(identity)}/work"):
+                deletion.drop_container(identity)
+        deletion.transaction.run(f"UPDATE containers SET owner = NULL WHERE {created}", (self._owner.id,))
+
+    def find(self, text: str) -> ContainerRecord:
+        """The container of a full ID, a name, or the beginning of an ID: in this order.
+
+        Raises NoSuchContainer, AmbiguousContainerId.
+        """
+        with self._database.snapshot() as database:
+            return self._read(_resolve(database, text.removeprefix("/")), text)
+
+    def get(self, identity: str) -> ContainerRecord:
+        """The container of a full ID. Raises NoSuchContainer."""
+        with self._database.snapshot():
+            return self._read(identity, identity)
+
+    def _read(self, identity: str, text: str) -> ContainerRecord:
+        row = self._database.row(f"SELECT {_COLUMNS} FROM containers WHERE id = ?", (identity,))
+        if row is None:
+            raise NoSuchContainer(text)
+        return self._record(row, read_stack(self._database, row[3]))
+
+    def list(self) -> tuple[ContainerRecord, ...]:
+        """All containers, the newest first."""
+        with self._database.snapshot() as database:
+            rows = database.rows(f"SELECT {_COLUMNS} FROM containers ORDER BY created_at DESC, rowid DESC")
+            stacks = read_stacks(database, (row[3] for row in rows))
+        return tuple(self._record(row, stacks[row[3]]) for row in rows)
+
+    def _record(self, row: Row, layers: tuple[Layer, ...]) -> ContainerRecord:
+        identity, name, image, _, state, exit_code, auto_remove, settings = row[:8]
+        return ContainerRecord(
+            id=identity,
+            name=name,
+            image_id=image,
+            state=state,
+            exit_code=exit_code,
+            auto_remove=bool(auto_remove),
+            process=ProcessId(*row[8:11]) if row[8] is not None else None,
+            settings=json.loads(settings),
+            created_at=row[11],
+            started_at=row[12],
+            finished_at=row[13],
+            directory=self._root.container(identity),
+            layers=layers,
+            size_bytes=row[14],
+            allocated_bytes=row[15],
+            overhead_bytes=row[16],
+        )
+
+
+def dress_root(upper: str, below: str) -> None:
+    """Gives a fresh upper the mode and owner of the tree below it: it is what `/` will show.
+
+    Without a tree below it is 0755. Ownership kept as metadata is carried along.
+    """
+    if not below:
+        os.chmod(upper, 0o755)
+        return
+    found = os.stat(below)
+    if os.geteuid() == 0:
+        os.chown(upper, found.st_uid, found.st_gid)
+    os.chmod(upper, found.st_mode & 0o7777)
+    for name in os.listxattr(below):
+        if name == "user.containers.override_stat":
+            os.setxattr(upper, name, os.getxattr(below, name))
+
+
+def _free_name(transaction: Transaction, wanted: str) -> str:
+    def holder(name: str) -> str:
+        row = transaction.row("SELECT id FROM containers WHERE name = ?", (name,))
+        return str(row[0]) if row else ""
+
+    if not wanted:
+        return made_up_name(os.urandom(4), lambda name: bool(holder(name)))
+    if holder(wanted):
+        raise NameInUse(wanted, holder(wanted))
+    return wanted
+
+
+def _resolve(database: Database, text: str) -> str:
+    exact = database.row(
+        "SELECT id FROM containers WHERE id = ?1 OR name = ?1 ORDER BY id = ?1 DESC", (text,)
+    )
+    if exact:
+        return str(exact[0])
+    if not text or text.strip("0123456789abcdef"):
+        raise NoSuchContainer(text)
+    found = database.rows("SELECT id FROM containers WHERE id >= ? AND id < ? LIMIT 2", (text, text + "g"))
+    if len(found) > 1:
+        raise AmbiguousContainerId(text)
+    if not found:
+        raise NoSuchContainer(text)
+    return str(found[0][0])

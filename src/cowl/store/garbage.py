@@ -1,0 +1,152 @@
+"""Garbage: deleting rows and directories as one, and what nobody refers to any more.
+
+Under the database's lock the directories of `layers/` and `containers/` always equal the rows: a
+deletion renames into `trash/` inside its transaction (a rollback renames back), commits, and only
+then unlinks. The rows are on disk before the first byte of a layer is unlinked.
+"""
+
+from __future__ import annotations
+
+import os
+
+from cowl.linux.files import remove_tree
+from cowl.linux.process import ProcessId
+from cowl.store.faults import StoreFull, from_os
+from cowl.store.reserve import hold_reserve, release_reserve
+from cowl.value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import TypeVar
+
+    from cowl.store.database import Database
+    from cowl.store.transaction import Transaction
+
+    T = TypeVar("T")
+
+_UNREFERENCED = (
+    " NOT EXISTS (SELECT 1 FROM stack_layers WHERE layer = layers.key)"
+    " AND NOT EXISTS (SELECT 1 FROM steps WHERE layer = layers.key)"
+    " AND NOT EXISTS (SELECT 1 FROM pins WHERE layer = layers.key)"
+)
+_UNUSED_STACK = (
+    " NOT EXISTS (SELECT 1 FROM images WHERE stack = stacks.id)"
+    " AND NOT EXISTS (SELECT 1 FROM containers WHERE stack = stacks.id)"
+)
+
+
+class Dropped(Value):
+    """A layer whose last reference went: its directory is on its way out."""
+
+    key: str
+    diff_id: str
+    size_bytes: int
+    allocated_bytes: int
+
+
+class Deletion:
+    """One deletion in the making: rows go through `transaction`, directories through `discard`."""
+
+    def __init__(self, transaction: Transaction, root_trash: str, layers: str, containers: str) -> None:
+        self.transaction = transaction
+        self._trash = root_trash
+        self._layers = layers
+        self._containers = containers
+        self.in_trash: list[str] = []
+        self.dropped: list[Dropped] = []
+
+    def discard(self, kind: str, name: str, source: str) -> None:
+        """Renames a directory into the trash; back if the transaction fails. Missing is fine."""
+        target = f"{self._trash}/{trash_name(kind, name)}"
+        self.transaction.undo(lambda: _rename(target, source))
+        if _rename(source, target):
+            self.in_trash.append(target)
+
+    def drop_container(self, identity: str) -> None:
+        """Deletes a container's row and directory, and its stack if it was the last to use it."""
+        found = self.transaction.row("SELECT stack FROM containers WHERE id = ?", (identity,))
+        self.transaction.run("DELETE FROM containers WHERE id = ?", (identity,))
+        self.discard("container", identity, f"{self._containers}/{identity}")
+        if found:
+            self.drop_stack(found[0])
+
+    def drop_stack(self, stack: int) -> None:
+        """Deletes a stack that no image and no container uses, and the layers that this leaves alone."""
+        layers = self.transaction.rows(
+            "SELECT layer FROM stack_layers WHERE stack = ? ORDER BY position DESC", (stack,)
+        )
+        if self.transaction.run(f"DELETE FROM stacks WHERE id = ? AND {_UNUSED_STACK}", (stack,)):
+            self.drop_unreferenced(row[0] for row in layers)
+
+    def drop_unreferenced(self, keys: Iterable[str]) -> None:
+        """Deletes those of the layers that no stack, step or lease refers to."""
+        for key in keys:
+            row = self.transaction.row(
+                "SELECT key, diff_id, size_bytes, allocated_bytes FROM layers"
+                f" WHERE key = ? AND {_UNREFERENCED}",
+                (key,),
+            )
+            if row:
+                self._drop_layer(Dropped(*row))
+
+    def drop_all_unreferenced(self) -> None:
+        """The same for all stacks and layers of the store."""
+        for (stack,) in self.transaction.rows(f"SELECT id FROM stacks WHERE {_UNUSED_STACK}"):
+            self.drop_stack(stack)
+        found = self.transaction.rows(f"SELECT key FROM layers WHERE {_UNREFERENCED}")
+        self.drop_unreferenced(row[0] for row in found)
+
+    def _drop_layer(self, layer: Dropped) -> None:
+        self.transaction.run("DELETE FROM layers WHERE key = ?", (layer.key,))
+        self.transaction.run(
+            "DELETE FROM blobs WHERE diff_id = ?1 AND NOT EXISTS (SELECT 1 FROM layers WHERE diff_id = ?1)",
+            (layer.diff_id,),
+        )
+        self.discard("layer", layer.key, f"{self._layers}/{layer.key}")
+        self.dropped.append(layer)
+
+
+def delete(database: Database, body: Callable[[Deletion], T], doing: str = "deleting") -> T:
+    """Runs `body` as one deletion and gives what it returns. All of it happens, or nothing.
+
+    On a full disk it is run a second time with the reserve released: a store can always delete.
+    """
+    try:
+        try:
+            return _delete_once(database, body, doing)
+        except StoreFull:
+            if not release_reserve(database.root.reserve):
+                raise
+        return _delete_once(database, body, doing)
+    finally:
+        hold_reserve(database.root.reserve)
+
+
+def _delete_once(database: Database, body: Callable[[Deletion], T], doing: str) -> T:
+    root = database.root
+    try:
+        with database.write(doing=doing) as transaction:
+            deletion = Deletion(transaction, root.trash, root.layers, root.containers)
+            result = body(deletion)
+        if deletion.dropped:
+            database.sync()
+        for path in deletion.in_trash:
+            remove_tree(path)
+    except OSError as problem:
+        raise from_os(root.path, doing, problem) from problem
+    return result
+
+
+def trash_name(kind: str, name: str) -> str:
+    """A fresh name in the trash that says what it was and whose work it is to unlink it."""
+    process = ProcessId.current()
+    return f"{kind}.{name}.{process.pid}.{process.start_time}.{os.urandom(4).hex()}"
+
+
+def _rename(source: str, target: str) -> bool:
+    try:
+        os.rename(source, target)
+    except FileNotFoundError:
+        return False
+    return True

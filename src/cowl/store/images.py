@@ -1,0 +1,240 @@
+"""Images: a config and a stack, under their names."""
+
+from __future__ import annotations
+
+import re
+
+from cowl.errors import Invalid, NotFound
+from cowl.oci.digest import Digest
+from cowl.oci.reference import InvalidReference, Reference
+from cowl.store.garbage import delete
+from cowl.store.stacks import make_stack, read_stacks
+from cowl.value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import builtins
+    from collections.abc import Callable, Sequence
+
+    from cowl.store.database import Database
+    from cowl.store.garbage import Deletion
+    from cowl.store.layers import Layer
+    from cowl.store.leases import Leases
+    from cowl.store.transaction import Row, Transaction
+
+_ID = re.compile(r"(?:sha256:)?([0-9a-f]{1,64})")
+_COLUMNS = "id, stack, config, created_at, last_used"
+
+
+class NoSuchImage(NotFound):
+    """No image goes by that name or ID. Field: text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(
+            f"No such image: {text}", hint="`cowl images` lists what is there, `cowl pull` gets more"
+        )
+        self.text = text
+
+
+class AmbiguousId(Invalid):
+    """The beginning of an ID that several images have. Fields: text, count."""
+
+    def __init__(self, text: str, count: int) -> None:
+        super().__init__(f"Multiple IDs found with provided prefix: {text}", hint="give more of its digits")
+        self.text = text
+        self.count = count
+
+
+class ImageRecord(Value):
+    """An image as the store holds it.
+
+    id            digest of the config, which is `config_bytes`
+    layers        bottom first
+    references    canonical names with tag, sorted
+    repo_digests  canonical names with the digest of the manifest that it was pulled by, sorted
+    created_at    when it came into this store, last_used: both in seconds since the epoch
+    """
+
+    id: Digest
+    config_bytes: bytes
+    layers: tuple[Layer, ...]
+    references: tuple[str, ...]
+    repo_digests: tuple[str, ...]
+    created_at: float
+    last_used: float
+
+    @property
+    def layer_keys(self) -> tuple[str, ...]:
+        """The keys of the layers, bottom first."""
+        return tuple(layer.key for layer in self.layers)
+
+
+class Images:
+    """The images of a store."""
+
+    def __init__(self, database: Database, leases: Leases, clock: Callable[[], float]) -> None:
+        self._database = database
+        self._leases = leases
+        self._clock = clock
+
+    def add(
+        self,
+        config_bytes: bytes,
+        layer_keys: Sequence[str],
+        *,
+        references: Sequence[Reference | str] = (),
+        repo_digests: Sequence[Reference | str] = (),
+    ) -> ImageRecord:
+        """Adds an image and its names in one durable transaction; what had a name before loses it.
+
+        Idempotent: an image that is there already gets the names. Raises NoSuchLayer, StoreFull.
+        """
+        identity = Digest.of(config_bytes)
+        with self._database.write(durable=True, doing="adding an image") as transaction:
+            now = self._clock()
+            if not transaction.row("SELECT 1 FROM images WHERE id = ?", (identity,)):
+                stack = make_stack(transaction, layer_keys)
+                transaction.run(
+                    "INSERT INTO images VALUES (?, ?, ?, ?, ?)", (identity, stack, config_bytes, now, now)
+                )
+            for reference in references:
+                _set_tag(transaction, identity, reference)
+            for reference in repo_digests:
+                transaction.run(
+                    "INSERT OR IGNORE INTO repo_digests VALUES (?, ?)", (str(reference), identity)
+                )
+            self._leases.let_go(transaction, layer_keys)
+        return self.get(identity)
+
+    def tag(self, image_id: str, reference: Reference | str) -> None:
+        """Gives an image one more name, taking it from the image that had it. Raises NoSuchImage."""
+        with self._database.write(durable=True, doing="tagging an image") as transaction:
+            if not transaction.row("SELECT 1 FROM images WHERE id = ?", (image_id,)):
+                raise NoSuchImage(image_id)
+            _set_tag(transaction, image_id, reference)
+
+    def untag(self, reference: Reference | str) -> None:
+        """Takes a name away; the image stays, perhaps without any. Raises NoSuchImage."""
+        with self._database.write(durable=True, doing="untagging an image") as transaction:
+            if not transaction.run("DELETE FROM tags WHERE reference = ?", (_tagged(reference),)):
+                raise NoSuchImage(str(reference))
+
+    def find(self, text: str) -> ImageRecord:
+        """The image of a name, an ID, or the beginning of an ID with or without `sha256:`.
+
+        A name wins over an ID. A name with a digest finds only what was pulled by both.
+        Raises NoSuchImage, AmbiguousId, InvalidReference.
+        """
+        with self._database.snapshot() as database:
+            return self._read(self.resolve(database, text))
+
+    def resolve(self, rows: Database | Transaction, text: str) -> str:
+        """The full ID that `find` would find."""
+        named = by_name(rows, text)
+        if named:
+            return named
+        prefix = _ID.fullmatch(text)
+        if not prefix:
+            Reference.parse(text)
+            raise NoSuchImage(text)
+        start = f"sha256:{prefix[1]}"
+        found = rows.rows("SELECT id FROM images WHERE id >= ? AND id < ? LIMIT 2", (start, start + "g"))
+        if len(found) > 1:
+            raise AmbiguousId(text, len(found))
+        if not found:
+            raise NoSuchImage(text)
+        return str(found[0][0])
+
+    def get(self, image_id: str) -> ImageRecord:
+        """The image of a full ID. Raises NoSuchImage."""
+        with self._database.snapshot():
+            return self._read(image_id)
+
+    def _read(self, image_id: str) -> ImageRecord:
+        rows = self._database.rows(f"SELECT {_COLUMNS} FROM images WHERE id = ?", (image_id,))
+        if not rows:
+            raise NoSuchImage(image_id)
+        return self._records(
+            rows,
+            self._database.rows("SELECT image, reference FROM tags WHERE image = ?", (image_id,)),
+            self._database.rows("SELECT image, reference FROM repo_digests WHERE image = ?", (image_id,)),
+        )[0]
+
+    def list(self) -> tuple[ImageRecord, ...]:
+        """All images, the newest in this store first."""
+        with self._database.snapshot() as database:
+            return self._records(
+                database.rows(f"SELECT {_COLUMNS} FROM images ORDER BY created_at DESC, id"),
+                database.rows("SELECT image, reference FROM tags"),
+                database.rows("SELECT image, reference FROM repo_digests"),
+            )
+
+    def _records(
+        self, rows: builtins.list[Row], tags: builtins.list[Row], digests: builtins.list[Row]
+    ) -> tuple[ImageRecord, ...]:
+        stacks = read_stacks(self._database, (row[1] for row in rows))
+        names, pulled = _grouped(tags), _grouped(digests)
+        return tuple(
+            ImageRecord(
+                Digest(identity),
+                bytes(config),
+                stacks[stack],
+                names.get(identity, ()),
+                pulled.get(identity, ()),
+                created_at,
+                last_used,
+            )
+            for identity, stack, config, created_at, last_used in rows
+        )
+
+    def remove(self, image_id: str) -> None:
+        """Deletes an image with its names, and the layers that nothing else needs. Raises NoSuchImage.
+
+        Asks nobody: see `cowl.store.removal` for what a user may remove.
+        """
+        delete(self._database, lambda deletion: drop_image(deletion, image_id), "removing an image")
+
+    def touch(self, image_id: str) -> None:
+        """Records that the image was used just now. An image that is gone is no error."""
+        with self._database.write() as transaction:
+            transaction.run("UPDATE images SET last_used = ? WHERE id = ?", (self._clock(), image_id))
+
+
+def by_name(rows: Database | Transaction, text: str) -> str | None:
+    """The ID of the image that has `text` as a name, with `latest` by default."""
+    try:
+        reference = Reference.parse(text).with_default_tag()
+    except InvalidReference:
+        return None
+    if reference.digest:
+        canonical = str(reference.with_digest(reference.digest))
+        row = rows.row("SELECT image FROM repo_digests WHERE reference = ?", (canonical,))
+    else:
+        row = rows.row("SELECT image FROM tags WHERE reference = ?", (str(reference),))
+    return str(row[0]) if row else None
+
+
+def drop_image(deletion: Deletion, image_id: str) -> None:
+    """Deletes the rows of an image, and what only it referred to. Raises NoSuchImage."""
+    row = deletion.transaction.row("SELECT stack FROM images WHERE id = ?", (image_id,))
+    if row is None:
+        raise NoSuchImage(image_id)
+    deletion.transaction.run("DELETE FROM images WHERE id = ?", (image_id,))
+    deletion.drop_stack(row[0])
+
+
+def _tagged(reference: Reference | str) -> str:
+    """The canonical name under which tags are kept."""
+    parsed = Reference.parse(reference) if isinstance(reference, str) else reference
+    return str(parsed.replace(digest=None).with_default_tag())
+
+
+def _set_tag(transaction: Transaction, image_id: str, reference: Reference | str) -> None:
+    transaction.run("INSERT OR REPLACE INTO tags VALUES (?, ?)", (_tagged(reference), image_id))
+
+
+def _grouped(rows: list[Row]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, list[str]] = {}
+    for image, reference in sorted(rows):
+        found.setdefault(image, []).append(reference)
+    return {image: tuple(names) for image, names in found.items()}

@@ -1,0 +1,165 @@
+"""Recovery: what an open of the store does about processes that died, and machines that did.
+
+Whatever is half-made is in one of these places, and found there: rows of owners whose process is
+dead; their directories under `staging/`; a directory of `layers/` or `containers/` without a row,
+which needs such an owner or another boot to come about; a lock file without a row; anything in
+`trash/`. When none of them shows, an open looks no further.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+
+from cowl.linux.process import NoSuchProcess, ProcessId, boot_id
+from cowl.store.garbage import delete
+from cowl.store.owner import LOCK_PREFIX, is_alive
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cowl.store.database import Database
+    from cowl.store.garbage import Deletion
+    from cowl.store.transaction import Row
+
+_SIGKILL = 9
+_KILLED = 128 + _SIGKILL
+_DEATH_MILLISECONDS = 2000  # how long a killed orphan may take
+
+
+def recover(database: Database, clock: Callable[[], float]) -> bool:
+    """Finishes what a crash left; True if there was anything. Live processes are never disturbed.
+
+    Costs two queries and a look into `trash/` and `locks/` when there is nothing to do.
+    """
+    boot = boot_id()
+    last_boot = database.row("SELECT value FROM meta WHERE name = 'boot_id'")
+    owners = database.rows("SELECT * FROM owners")
+    dead = [row[0] for row in owners if not is_alive(database.root.locks, row)]
+    known = {row[0] for row in owners}
+    root = database.root
+    if last_boot == (boot,) and not (dead or _stale_trash(root.trash) or _stale_locks(root.locks, known)):
+        return False
+    for owner in dead:
+        _kill_orphans(database, owner)
+    delete(database, lambda deletion: _Reconciliation(database, deletion, clock()).run(boot), "recovering")
+    return True
+
+
+def _stale_locks(locks: str, owners: set[str]) -> list[str]:
+    """Lock files without a row: left between the two, or of a process that is just making its row."""
+    return [
+        name
+        for name in os.listdir(locks)
+        if name.startswith(LOCK_PREFIX) and name.removeprefix(LOCK_PREFIX) not in owners
+    ]
+
+
+def _stale_trash(trash: str) -> list[str]:
+    """What lies in the trash, but for what a live process is just unlinking."""
+    return [name for name in os.listdir(trash) if not _in_work(name)]
+
+
+def _in_work(name: str) -> bool:
+    parts = name.split(".")
+    if len(parts) != 5 or not (parts[2] + parts[3]).isdigit():
+        return False
+    return ProcessId(int(parts[2]), int(parts[3]), boot_id()).alive()
+
+
+def _kill_orphans(database: Database, owner: str) -> None:
+    """Ends containers that outlived their owner: it would have been their end in any moment."""
+    rows = database.rows(
+        "SELECT pid, start_time, boot_id FROM containers WHERE owner = ? AND pid IS NOT NULL", (owner,)
+    )
+    for row in rows:
+        try:
+            _kill(ProcessId(*row))
+        except (NoSuchProcess, PermissionError):
+            continue
+
+
+def _kill(process: ProcessId) -> None:
+    process.send_signal(_SIGKILL)
+    pidfd = process.open()
+    try:
+        poller = select.poll()
+        poller.register(pidfd, select.POLLIN)
+        poller.poll(_DEATH_MILLISECONDS)
+    finally:
+        os.close(pidfd)
+
+
+class _Reconciliation:
+    """Rows and directories made equal again, inside one deletion."""
+
+    def __init__(self, database: Database, deletion: Deletion, now: float) -> None:
+        self._root = database.root
+        self._deletion = deletion
+        self._transaction = deletion.transaction
+        self._now = now
+
+    def run(self, boot: str) -> None:
+        self._restore_trash()
+        for row in self._transaction.rows("SELECT * FROM owners"):
+            if not is_alive(self._root.locks, row):
+                self._drop_owner(row[0])
+        self._deletion.drop_all_unreferenced()
+        self._drop_missing_containers()
+        self._discard_strangers("layer", self._root.layers, "SELECT key FROM layers")
+        self._discard_strangers("container", self._root.containers, "SELECT id FROM containers")
+        self._discard_strangers("stage", self._root.staging, "SELECT id FROM owners")
+        self._drop_locks()
+        self._transaction.run("INSERT OR REPLACE INTO meta VALUES ('boot_id', ?)", (boot,))
+
+    def _drop_owner(self, owner: str) -> None:
+        self._transaction.run("DELETE FROM leases WHERE owner = ?", (owner,))
+        rows = self._transaction.rows(
+            "SELECT id, state, auto_remove FROM containers WHERE owner = ?", (owner,)
+        )
+        for identity, state, auto_remove in rows:
+            if auto_remove or not os.path.isdir(f"{self._root.container(identity)}/work"):
+                self._deletion.drop_container(identity)
+            elif state == "running":
+                self._transaction.run(
+                    "UPDATE containers SET state = 'exited', exit_code = ?, finished_at = ? WHERE id = ?",
+                    (_KILLED, self._now, identity),
+                )
+        self._transaction.run("UPDATE containers SET owner = NULL WHERE owner = ?", (owner,))
+        self._transaction.run("DELETE FROM owners WHERE id = ?", (owner,))
+
+    def _restore_trash(self) -> None:
+        """Empties the trash; a layer whose row is there was renamed for a deletion that never was."""
+        for name in _stale_trash(self._root.trash):
+            source = f"{self._root.trash}/{name}"
+            kind, _, rest = name.partition(".")
+            key = rest.partition(".")[0]
+            if kind == "layer" and self._is_missing_layer(key):
+                os.rename(source, self._root.layer(key))
+                continue
+            if kind == "container":
+                self._transaction.run("DELETE FROM containers WHERE id = ?", (key,))
+            self._deletion.in_trash.append(source)
+
+    def _is_missing_layer(self, key: str) -> bool:
+        row = self._transaction.row("SELECT 1 FROM layers WHERE key = ?", (key,))
+        return row is not None and not os.path.lexists(self._root.layer(key))
+
+    def _drop_missing_containers(self) -> None:
+        """A container whose directory a power cut took has nothing left but its row."""
+        for (identity,) in self._transaction.rows("SELECT id FROM containers WHERE owner IS NULL"):
+            if not os.path.isdir(self._root.container(identity)):
+                self._deletion.drop_container(identity)
+
+    def _discard_strangers(self, kind: str, directory: str, known: str) -> None:
+        rows: list[Row] = self._transaction.rows(known)
+        names = {row[0] for row in rows}
+        for name in os.listdir(directory):
+            if name not in names:
+                self._deletion.discard(kind, name, f"{directory}/{name}")
+
+    def _drop_locks(self) -> None:
+        owners = {row[0] for row in self._transaction.rows("SELECT id FROM owners")}
+        for name in _stale_locks(self._root.locks, owners):
+            os.unlink(f"{self._root.locks}/{name}")

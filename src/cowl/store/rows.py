@@ -1,0 +1,116 @@
+"""Rows: the whole store at one moment, as plain values, for accounting."""
+
+from __future__ import annotations
+
+from cowl.store.layers import COLUMNS, Layer, layer_of
+from cowl.value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cowl.store.database import Database
+
+
+class ImageRow(Value):
+    """An image: its ID, the keys of its layers bottom first, names, and times in seconds since the epoch."""
+
+    id: str
+    layer_keys: tuple[str, ...]
+    references: tuple[str, ...]
+    repo_digests: tuple[str, ...]
+    config_bytes: bytes
+    created_at: float
+    last_used: float
+
+
+class ContainerRow(Value):
+    """A container; the byte figures are None when nothing was measured since its exit."""
+
+    id: str
+    name: str
+    image_id: str
+    layer_keys: tuple[str, ...]
+    state: str
+    exit_code: int
+    settings: str
+    created_at: float
+    started_at: float
+    finished_at: float
+    size_bytes: int | None
+    allocated_bytes: int | None
+    overhead_bytes: int | None
+    measured_at: float
+
+
+class StepRow(Value):
+    """A step of the build cache; `layer_key` is "" if it made no layer."""
+
+    key: str
+    layer_key: str
+    description: str
+    created_at: float
+    last_used: float
+
+
+class Rows(Value):
+    """All of a store's rows. `pinned`: keys of layers that a running pull, build or commit needs."""
+
+    layers: tuple[Layer, ...]
+    images: tuple[ImageRow, ...]
+    containers: tuple[ContainerRow, ...]
+    steps: tuple[StepRow, ...]
+    pinned: frozenset[str]
+
+
+def read_rows(database: Database) -> Rows:
+    """Everything that accounting needs, seen at one moment."""
+    with database.snapshot():
+        stacks = _stacks(database)
+        return Rows(
+            tuple(map(layer_of, database.rows(f"SELECT {COLUMNS} FROM layers ORDER BY key"))),
+            _images(database, stacks),
+            _containers(database, stacks),
+            tuple(
+                StepRow(row[0], row[1] or "", *row[2:])
+                for row in database.rows("SELECT * FROM steps ORDER BY created_at, key")
+            ),
+            frozenset(row[0] for row in database.rows("SELECT DISTINCT layer FROM pins")),
+        )
+
+
+def _stacks(database: Database) -> dict[int, tuple[str, ...]]:
+    found: dict[int, list[str]] = {}
+    for stack, key in database.rows("SELECT stack, layer FROM stack_layers ORDER BY stack, position"):
+        found.setdefault(stack, []).append(key)
+    return {stack: tuple(keys) for stack, keys in found.items()}
+
+
+def _images(database: Database, stacks: dict[int, tuple[str, ...]]) -> tuple[ImageRow, ...]:
+    names: dict[str, list[str]] = {}
+    for image, reference in database.rows("SELECT image, reference FROM tags ORDER BY reference"):
+        names.setdefault(image, []).append(reference)
+    pulled: dict[str, list[str]] = {}
+    for image, reference in database.rows("SELECT image, reference FROM repo_digests ORDER BY reference"):
+        pulled.setdefault(image, []).append(reference)
+    return tuple(
+        ImageRow(
+            image,
+            stacks.get(stack, ()),
+            tuple(names.get(image, ())),
+            tuple(pulled.get(image, ())),
+            bytes(config),
+            created_at,
+            last_used,
+        )
+        for image, stack, config, created_at, last_used in database.rows(
+            "SELECT id, stack, config, created_at, last_used FROM images ORDER BY created_at DESC, id"
+        )
+    )
+
+
+def _containers(database: Database, stacks: dict[int, tuple[str, ...]]) -> tuple[ContainerRow, ...]:
+    rows = database.rows(
+        "SELECT id, name, image, stack, state, exit_code, settings, created_at, started_at, finished_at,"
+        " size_bytes, allocated_bytes, overhead_bytes, measured_at FROM containers"
+        " ORDER BY created_at DESC, id"
+    )
+    return tuple(ContainerRow(*(*row[:3], stacks.get(row[3], ()), *row[4:])) for row in rows)

@@ -1,0 +1,87 @@
+"""The tables, and which version of them a store holds."""
+
+from __future__ import annotations
+
+VERSION = 1
+
+TABLES = """
+CREATE TABLE meta (
+    name TEXT PRIMARY KEY, value TEXT NOT NULL
+) WITHOUT ROWID;
+
+-- Processes that have something half-made. A row outlives its process only after a crash.
+CREATE TABLE owners (
+    id TEXT PRIMARY KEY, pid INTEGER NOT NULL, start_time INTEGER NOT NULL, boot_id TEXT NOT NULL,
+    pid_namespace INTEGER NOT NULL, since REAL NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE layers (
+    key TEXT PRIMARY KEY, diff_id TEXT NOT NULL, parent_chain TEXT NOT NULL,
+    size_bytes INTEGER NOT NULL, allocated_bytes INTEGER NOT NULL, files INTEGER NOT NULL,
+    whiteouts INTEGER NOT NULL, tar_bytes INTEGER NOT NULL, created_at REAL NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX layers_by_diff_id ON layers (diff_id);
+
+-- A stack is an ordered set of layers, bottom first, shared by an image and all its containers.
+CREATE TABLE stacks (
+    id INTEGER PRIMARY KEY, digest TEXT NOT NULL UNIQUE
+);
+CREATE TABLE stack_layers (
+    stack INTEGER NOT NULL REFERENCES stacks (id) ON DELETE CASCADE,
+    position INTEGER NOT NULL,
+    layer TEXT NOT NULL REFERENCES layers (key),
+    PRIMARY KEY (stack, position)
+) WITHOUT ROWID;
+CREATE INDEX stack_layers_by_layer ON stack_layers (layer);
+
+CREATE TABLE images (
+    id TEXT PRIMARY KEY, stack INTEGER NOT NULL REFERENCES stacks (id), config BLOB NOT NULL,
+    created_at REAL NOT NULL, last_used REAL NOT NULL
+);
+CREATE INDEX images_by_stack ON images (stack);
+CREATE TABLE tags (
+    reference TEXT PRIMARY KEY, image TEXT NOT NULL REFERENCES images (id) ON DELETE CASCADE
+) WITHOUT ROWID;
+CREATE INDEX tags_by_image ON tags (image);
+CREATE TABLE repo_digests (
+    reference TEXT NOT NULL, image TEXT NOT NULL REFERENCES images (id) ON DELETE CASCADE,
+    PRIMARY KEY (reference, image)
+) WITHOUT ROWID;
+CREATE INDEX repo_digests_by_image ON repo_digests (image);
+
+-- A container keeps its stack, not its image: an image may be forced away from under it.
+CREATE TABLE containers (
+    id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, image TEXT NOT NULL,
+    stack INTEGER NOT NULL REFERENCES stacks (id),
+    state TEXT NOT NULL, exit_code INTEGER NOT NULL, auto_remove INTEGER NOT NULL, settings TEXT NOT NULL,
+    owner TEXT, pid INTEGER, start_time INTEGER, boot_id TEXT,
+    created_at REAL NOT NULL, started_at REAL NOT NULL, finished_at REAL NOT NULL,
+    size_bytes INTEGER, allocated_bytes INTEGER, overhead_bytes INTEGER, measured_at REAL NOT NULL
+);
+CREATE INDEX containers_by_image ON containers (image);
+CREATE INDEX containers_by_stack ON containers (stack);
+
+CREATE TABLE steps (
+    key TEXT PRIMARY KEY, layer TEXT REFERENCES layers (key), description TEXT NOT NULL,
+    created_at REAL NOT NULL, last_used REAL NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX steps_by_layer ON steps (layer);
+
+CREATE TABLE blobs (
+    digest TEXT PRIMARY KEY, diff_id TEXT NOT NULL, size_bytes INTEGER NOT NULL, media_type TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX blobs_by_diff_id ON blobs (diff_id);
+
+-- What running pulls and builds need, whoever else lets go of it.
+CREATE TABLE leases (
+    id INTEGER PRIMARY KEY, owner TEXT NOT NULL, kind TEXT NOT NULL, since REAL NOT NULL
+);
+CREATE INDEX leases_by_owner ON leases (owner);
+CREATE TABLE pins (
+    lease INTEGER NOT NULL REFERENCES leases (id) ON DELETE CASCADE,
+    layer TEXT NOT NULL REFERENCES layers (key),
+    count INTEGER NOT NULL,
+    PRIMARY KEY (lease, layer)
+) WITHOUT ROWID;
+CREATE INDEX pins_by_layer ON pins (layer);
+"""

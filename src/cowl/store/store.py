@@ -1,0 +1,232 @@
+"""The Store: the door to everything in a root directory."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from cowl.events import silent
+from cowl.linux.files import remove_tree
+from cowl.linux.root_mount import RootMount
+from cowl.store.containers import Containers, dress_root
+from cowl.store.database import Database
+from cowl.store.faults import StoreFull, from_os
+from cowl.store.garbage import delete
+from cowl.store.images import Images
+from cowl.store.layers import Layers
+from cowl.store.leases import Leases
+from cowl.store.owner import Owner
+from cowl.store.recovery import recover
+from cowl.store.reserve import hold_reserve
+from cowl.store.root_directory import RootDirectory
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Self
+
+    from cowl.config import Config
+    from cowl.events import Emit
+    from cowl.layer.changes import Change as Change
+    from cowl.layer.measure import Measure
+    from cowl.layer.view import MergedView
+    from cowl.store.blobs import Blobs
+    from cowl.store.check import Problem
+    from cowl.store.containers import ContainerRecord
+    from cowl.store.disk import ContainerMeasure
+    from cowl.store.garbage import Deletion
+    from cowl.store.layers import Stage
+    from cowl.store.leases import Lease
+    from cowl.store.removal import Removal
+    from cowl.store.rows import ContainerRow, Rows
+    from cowl.store.steps import Steps
+
+
+class Store:
+    """An open store. Safe with threads; after a fork the child has a store of its own by itself.
+
+    Several processes may have the same store open; none waits for another's pull, build or run.
+    """
+
+    def __init__(self, database: Database, emit: Emit, clock: Callable[[], float]) -> None:
+        self._database = database
+        self._emit = emit
+        self._clock = clock
+        self._owner = Owner(database, clock)
+        self._leases = Leases(database, self._owner, clock)
+        database.when_forked(self._forked)
+        self.root = database.root.path
+        self.directory = database.root
+        self.layers = Layers(database, self._owner, self._leases, clock)
+        self.images = Images(database, self._leases, clock)
+        self.containers = Containers(database, self._owner, self._leases, clock)
+
+    @classmethod
+    def open(cls, config: Config, *, emit: Emit = silent, clock: Callable[[], float] = time.time) -> Self:
+        """Opens the store at `config.root`, making it if need be, and finishes what a crash left.
+
+        Raises StoreDenied, NotAStore, StoreTooNew, StoreDamaged, StoreFull, StoreFailed.
+        """
+        root = RootDirectory(os.path.abspath(config.root))
+        fresh = not root.check()
+        if fresh:
+            root.make()
+        database = Database(root)
+        try:
+            if fresh:
+                hold_reserve(root.reserve)
+            recover(database, clock)
+        except OSError as problem:
+            database.close()
+            raise from_os(root.path, "opening it", problem) from problem
+        except BaseException:
+            database.close()
+            raise
+        return cls(database, emit, clock)
+
+    @property
+    def steps(self) -> Steps:
+        """The step cache; a container start never asks for it."""
+        from cowl.store.steps import Steps
+
+        return Steps(self._database, self._leases, self._clock)
+
+    @property
+    def blobs(self) -> Blobs:
+        """What compressed blobs hold; likewise."""
+        from cowl.store.blobs import Blobs
+
+        return Blobs(self._database)
+
+    def _forked(self) -> None:
+        """In a forked child: what the parent has half-made is the parent's."""
+        self._owner.disown_inherited()
+        self._leases.reset()
+
+    def recover(self) -> bool:
+        """Finishes what processes that have died since the opening left; True if there was anything."""
+        return recover(self._database, self._clock)
+
+    def close(self) -> None:
+        """Drops what this process staged or committed without referring to it, and lets go. Idempotent.
+
+        Containers that are still running stay this process's.
+        """
+        if self._database.is_closed or self._database.is_foreign:
+            return
+        try:
+            if self._owner.is_registered:
+                remove_tree(f"{self.directory.staging}/{self._owner.id}")
+                delete(self._database, self._disown, "closing")
+        finally:
+            self._database.close()
+
+    def _disown(self, deletion: Deletion) -> None:
+        """Ends what this process holds, but for running containers: those end with the process."""
+        self._leases.drop_all(deletion)
+        self.containers.disown_created(deletion)
+        self._owner.retire(deletion.transaction)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_failure: object) -> None:
+        self.close()
+
+    def lease(self, kind: str) -> Lease:
+        """A context that keeps layers for a running pull or build; see `Lease`."""
+        return self._leases.start(kind)
+
+    def root_mount(
+        self, layer_keys: Sequence[str], writable: ContainerRecord | Stage | None = None
+    ) -> RootMount:
+        """How to mount these layers (bottom first), read-only or with a container's or stage's upper.
+
+        The lowest tree of all is the store's own, with what a container has mounted over.
+        """
+        lowers = (*self._trees(layer_keys), self.directory.mountpoints)
+        if writable is None:
+            return RootMount(lowers)
+        return RootMount(lowers, writable.upper, writable.work)
+
+    def dress(self, stage: Stage, layer_keys: Sequence[str]) -> None:
+        """Gives a fresh stage's root the mode and owner of the layers below, as a container's has."""
+        dress_root(stage.diff, self.directory.diff(layer_keys[-1]) if layer_keys else "")
+
+    def view(self, layer_keys: Sequence[str], upper: str = "") -> MergedView:
+        """The merged tree of these layers (bottom first), perhaps with an upper, without mounting it."""
+        from cowl.layer.view import MergedView
+
+        trees = self._trees(layer_keys)
+        return MergedView([upper, *trees] if upper else trees)
+
+    def _trees(self, layer_keys: Sequence[str]) -> list[str]:
+        """The trees of a stack, topmost first. Of a layer that comes twice only the upper one can show,
+        and overlayfs refuses the same directory a second time."""
+        return [self.directory.diff(key) for key in dict.fromkeys(reversed(layer_keys))]
+
+    def measure_containers(self, rows: Sequence[ContainerRow]) -> dict[str, ContainerMeasure]:
+        """The bytes of containers, by ID: as recorded, or measured afresh where they may have changed.
+
+        What has come to rest since its exit is recorded, so that it is walked no more.
+        """
+        from cowl.store.disk import SETTLED_SECONDS, measure_container, recorded
+
+        found = {row.id: recorded(row) or measure_container(self.directory, row) for row in rows}
+        before = self._clock() - SETTLED_SECONDS
+        settled = {
+            row.id: found[row.id]
+            for row in rows
+            if row.state == "exited" and row.finished_at < before and recorded(row) is None
+        }
+        if settled:
+            try:
+                self.containers.measured(settled)
+            except StoreFull:
+                pass  # another time
+        return found
+
+    def measure_rest(self) -> tuple[int, int]:
+        """Bytes on disk of (metadata, staging and trash): all but published layers and containers."""
+        from cowl.store.disk import measure_rest
+
+        return measure_rest(self.directory)
+
+    def measure_upper(self, container: ContainerRecord) -> Measure:
+        """Measures a container's upper afresh."""
+        from cowl.layer.measure import measure
+
+        return measure(container.upper)
+
+    def changes(self, container: ContainerRecord) -> tuple[Change, ...]:
+        """What a container changed against its layers, by path."""
+        from cowl.layer.changes import changes
+
+        return changes(container.upper, self.view(container.layer_keys))
+
+    def remove_image(self, text: str, force: bool = False) -> Removal:
+        """Removes a name or an image as `docker rmi` would; see `cowl.store.removal`."""
+        from cowl.store.removal import remove_image
+
+        return remove_image(self._database, self.images, text, force)
+
+    def collect(self) -> int:
+        """Deletes layers that nothing refers to; gives their bytes on disk. At rest there are none."""
+
+        def body(deletion: Deletion) -> int:
+            deletion.drop_all_unreferenced()
+            return sum(layer.allocated_bytes for layer in deletion.dropped)
+
+        return delete(self._database, body, "collecting garbage")
+
+    def rows(self) -> Rows:
+        """All rows at one moment, for accounting."""
+        from cowl.store.rows import read_rows
+
+        return read_rows(self._database)
+
+    def check(self) -> list[Problem]:
+        """Compares directories with rows and measures with what lies on disk; walks everything."""
+        from cowl.store.check import check
+
+        return check(self._database, self.rows())
