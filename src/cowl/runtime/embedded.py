@@ -1,0 +1,225 @@
+"""The runtime that cowl carries with it: a keeper for each container, forked here or by a launcher."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+from _thread import allocate_lock
+
+from cowl.errors import Unavailable
+from cowl.linux import channel
+from cowl.linux.namespaces import single_threaded
+from cowl.linux.probe import require_containers, rung
+from cowl.linux.process import ProcessId, send_signal
+from cowl.linux.rung import SINGLE
+from cowl.linux.sealed import executable_is_own
+from cowl.runtime.failures import ChildLost, decode
+from cowl.runtime.seccomp_profile import default_profile
+from cowl.runtime.stdio import ExitStatus, StillRunning
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from cowl.runtime.launcher import Launcher
+    from cowl.runtime.spec import Bundle
+    from cowl.runtime.standby import Standby
+    from cowl.runtime.stdio import Stdio
+
+_KILL = 9
+_FOREVER = 86400 * 20  # seconds: poll(2) takes hardly more
+
+
+class EmbeddedRuntime:
+    """Forks keepers itself while this process has one thread, else has a launcher fork them.
+
+    Safe to use from several threads.
+    """
+
+    def __init__(self) -> None:
+        self._launcher: Launcher | None = None
+        self._standby: Standby | None = None
+        self._keepers: list[int] = []
+        self._lock = allocate_lock()
+
+    def prepare(self) -> None:
+        """See protocol.Runtime."""
+        if self._standby is None and self._launcher is None and single_threaded() and not _needs_sealing():
+            from cowl.runtime.standby import Standby
+
+            self._standby = Standby()
+            self._keepers.append(self._standby.pid)
+
+    def start(self, bundle: Bundle, stdio: Stdio) -> EmbeddedProcess:
+        """See protocol.Runtime."""
+        root = bundle.root
+        job = {
+            "rung": require_containers(),
+            "spec": bundle.spec,
+            "lowers": root.lowers,
+            "upper": root.upper,
+            "work": root.work,
+        }
+        return self._do(job, stdio)
+
+    def exec(self, init: ProcessId, process: dict[str, Any], stdio: Stdio) -> EmbeddedProcess:
+        """See protocol.Runtime."""
+        job = {
+            "rung": rung(),
+            "init": list(init.as_dict().values()),
+            "process": process,
+            "profile": default_profile(process["capabilities"]["bounding"]),
+        }
+        return self._do(job, stdio)
+
+    def close(self) -> None:
+        """See protocol.Runtime."""
+        if self._standby is not None:
+            self._standby.close()
+            self._standby = None
+        self._reap()
+        if self._launcher is not None:
+            self._launcher.close()
+            self._launcher = None
+
+    def _do(self, job: dict[str, Any], stdio: Stdio) -> EmbeddedProcess:
+        self._reap()
+        ours, theirs = channel.pair()
+        try:
+            try:
+                self._submit(job, stdio, ours, theirs)
+            finally:
+                os.close(theirs)
+            return _started(ours)
+        except BaseException:
+            os.close(ours)
+            raise
+
+    def _submit(self, job: dict[str, Any], stdio: Stdio, ours: int, theirs: int) -> None:
+        with self._lock:
+            standby, self._standby = self._standby, None
+        if standby is not None:
+            standby.submit(job, stdio, theirs)
+            return
+        sealed = _needs_sealing()
+        if self._launcher is None and single_threaded() and not sealed:
+            self._keepers.append(_fork_keeper(job, stdio, ours, theirs))
+            return
+        with self._lock:
+            if self._launcher is None:
+                from cowl.runtime.launcher import Launcher
+
+                self._launcher = Launcher(sealed=sealed)
+            launcher = self._launcher
+        try:
+            launcher.submit(job, stdio, theirs)
+        except Unavailable:
+            self._bury(launcher)
+            raise
+
+    def _bury(self, launcher: Launcher) -> None:
+        """Lets the next start have a new launcher in the place of one that was killed."""
+        with self._lock:
+            if self._launcher is launcher:
+                self._launcher = None
+                launcher.close()
+
+    def _reap(self) -> None:
+        """Buries the keepers that have ended, without waiting."""
+        self._keepers = [pid for pid in self._keepers if not _buried(pid)]
+
+
+class EmbeddedProcess:
+    """See protocol.Running."""
+
+    def __init__(self, reply: int, process: ProcessId, pidfd: int, console: int) -> None:
+        self.process = process
+        self.console = console
+        self._reply = reply
+        self._pidfd = pidfd
+        self._status: ExitStatus | None = None
+
+    def wait(self, timeout: float | None = None) -> ExitStatus:
+        """See protocol.Running."""
+        if self._status is not None:
+            return self._status
+        if timeout is not None and not _readable(self._reply, timeout):
+            raise StillRunning(self.process.pid, timeout)
+        # Only looked at, so that every thread that waits finds it.
+        data, _ = channel.receive(self._reply, peek=True)
+        code, signal = json.loads(data[1:]) if data else (128 + _KILL, _KILL)
+        self._status = ExitStatus(code, signal)
+        return self._status
+
+    def signal(self, number: int) -> None:
+        """See protocol.Running."""
+        if self._pidfd < 0:
+            return
+        try:
+            send_signal(self._pidfd, number)
+        except ProcessLookupError:
+            pass
+
+    def close(self) -> None:
+        """See protocol.Running."""
+        if self._reply < 0:
+            return
+        running = self._status is None
+        if running:
+            channel.hang_up(self._reply)  # the keeper sees it and kills
+        os.close(self._reply)
+        self._reply = -1
+        if running:
+            _readable(self._pidfd, None)
+            self._status = ExitStatus(128 + _KILL, _KILL)
+        os.close(self._pidfd)
+        self._pidfd = -1
+        if self.console >= 0:
+            os.close(self.console)
+            self.console = -1
+
+
+def _needs_sealing() -> bool:
+    """Whether containers' root could write the very interpreter that starts them (CVE-2019-5736)."""
+    return rung() == SINGLE and executable_is_own()
+
+
+def _started(reply: int) -> EmbeddedProcess:
+    """The keeper's first word: a process, or an error that is raised."""
+    data, fds = channel.receive(reply)
+    if data[:1] == b"F":
+        raise decode(data[1:])
+    if not data:
+        raise ChildLost("the container's keeper died", hint="is the machine out of memory?")
+    return EmbeddedProcess(reply, ProcessId(*json.loads(data[1:])), fds[0], fds[1] if len(fds) > 1 else -1)
+
+
+def _fork_keeper(request: dict[str, Any], stdio: Stdio, ours: int, theirs: int) -> int:
+    from cowl.runtime.keeper import keep, read_job  # a threaded process never needs it
+
+    job = read_job(request)
+    owner = os.pidfd_open(os.getpid())
+    try:
+        pid = os.fork()
+    except OSError as error:
+        os.close(owner)
+        raise Unavailable(f"can't fork: {error.strerror}") from error
+    if pid == 0:
+        os.close(ours)
+        keep(job, stdio, theirs, owner)
+    os.close(owner)
+    return pid
+
+
+def _buried(pid: int) -> bool:
+    try:
+        return os.waitpid(pid, os.WNOHANG)[0] == pid
+    except ChildProcessError:
+        return True
+
+
+def _readable(fd: int, timeout: float | None) -> bool:
+    poller = select.poll()
+    poller.register(fd, select.POLLIN)
+    return bool(poller.poll(None if timeout is None else min(max(0, timeout), _FOREVER) * 1000))

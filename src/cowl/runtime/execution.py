@@ -1,0 +1,72 @@
+"""The last step: from the child to the payload, found in PATH as a shell would."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from cowl.linux import channel
+from cowl.linux.descriptors import close_from
+from cowl.runtime.failures import CommandNotExecutable, CommandNotFound
+
+READY = b"X"  # the last word of a child whose execve works
+_CHANNEL = 3
+_NEXT = (errno.ENOENT, errno.ENOTDIR)
+
+
+def execute(args: tuple[str, ...], env: tuple[str, ...], keeper: int) -> None:
+    """Leaves only 0, 1, 2 open and executes `args`; returns never.
+
+    Raises CommandNotFound, CommandNotExecutable; the channel to the keeper is then descriptor 3.
+    """
+    if keeper != _CHANNEL:
+        os.dup2(keeper, _CHANNEL, inheritable=False)
+    close_from(_CHANNEL + 1)
+    channel.send(_CHANNEL, READY)
+    words = [_encoded(word) for word in args]
+    pairs = dict(_encoded(word).split(b"=", 1) for word in env if "=" in word)
+    _search(args[0], words, pairs)
+
+
+def _search(name: str, words: list[bytes], env: dict[bytes, bytes]) -> None:
+    denied: OSError | None = None
+    for candidate in _candidates(words[0], env.get(b"PATH", b"")):
+        try:
+            os.execve(candidate, words, env)
+        except OSError as error:
+            if error.errno == errno.EACCES:
+                denied = denied or error
+            elif error.errno not in _NEXT:
+                raise _not_executable(name, error) from None
+    if denied is not None:
+        raise _not_executable(name, denied)
+    raise _not_found(name)
+
+
+def _candidates(name: bytes, path: bytes) -> list[bytes]:
+    if b"/" in name:
+        return [name]
+    return [(folder or b".") + b"/" + name for folder in path.split(b":")] if name else []
+
+
+def _not_found(name: str) -> CommandNotFound:
+    if "/" not in name:
+        return CommandNotFound(f"exec: {name!r}: executable file not found in $PATH")
+    if os.path.lexists(name):
+        return CommandNotFound(
+            f"exec: {name!r}: no such file or directory",
+            hint="the file is there: its #! interpreter or its ELF loader is missing from the image",
+        )
+    return CommandNotFound(f"exec: {name!r}: no such file or directory")
+
+
+def _not_executable(name: str, error: OSError) -> CommandNotExecutable:
+    reasons = {errno.ENOEXEC: "exec format error", errno.EACCES: "permission denied"}
+    reason = reasons.get(error.errno or 0, os.strerror(error.errno or 0))
+    hint = "is it built for another architecture?" if error.errno == errno.ENOEXEC else ""
+    return CommandNotExecutable(f"exec: {name!r}: {reason}", hint=hint)
+
+
+def _encoded(word: str) -> bytes:
+    """Images speak UTF-8, whatever the host's locale."""
+    return word.encode("utf-8", "surrogateescape")

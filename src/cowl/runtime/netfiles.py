@@ -1,0 +1,52 @@
+"""/etc/hosts, /etc/hostname and /etc/resolv.conf of a container, made on the host and bound in."""
+
+from __future__ import annotations
+
+import os
+
+# As Docker writes it.
+LOCALHOST = """127.0.0.1\tlocalhost
+::1\tlocalhost ip6-localhost ip6-loopback
+fe00::\tip6-localnet
+ff00::\tip6-mcastprefix
+ff02::1\tip6-allnodes
+ff02::2\tip6-allrouters
+"""
+
+
+def write_network_files(directory: str, hostname: str, network: str) -> tuple[tuple[str, str], ...]:
+    """Writes the three files into `directory` and gives (host path, container path) pairs to bind.
+
+    With the host's network the host's own names hold (a copy of its files); without one, /etc/hosts
+    knows localhost, and resolv.conf names no server. The container's own name is always known.
+    """
+    shared = network == "host"
+    own = f"127.0.0.1\t{hostname}\n" if hostname else ""
+    contents = {
+        "hosts": _shared_hosts(hostname, own) if shared else LOCALHOST + own,
+        "hostname": hostname + "\n",
+        "resolv.conf": _read("/etc/resolv.conf", "") if shared else "",
+    }
+    for name, text in contents.items():
+        with open(os.path.join(directory, name), "w", encoding="utf-8", errors="surrogateescape") as out:
+            out.write(text)
+            os.fchmod(out.fileno(), 0o644)  # for every user in the container, whatever our umask
+    return tuple((os.path.join(directory, name), f"/etc/{name}") for name in contents)
+
+
+def _shared_hosts(hostname: str, own: str) -> str:
+    """The host's file; with the container's name, where that is neither the host's nor in it."""
+    text = _read("/etc/hosts", LOCALHOST)
+    names = {name for line in text.split("\n") for name in line.partition("#")[0].split()[1:]}
+    if hostname == os.uname().nodename or hostname in names:
+        return text
+    return text.removesuffix("\n") + "\n" + own
+
+
+def _read(path: str, default: str) -> str:
+    """A file of the host's, or `default` where it has none."""
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+            return file.read()
+    except FileNotFoundError:
+        return default

@@ -1,0 +1,239 @@
+"""A runtime-spec config to the ordered operations that make it real. Pure: no root, no kernel needed."""
+
+from __future__ import annotations
+
+import os
+
+from cowl.errors import Denied, Invalid
+from cowl.linux.mounts import ATTRIBUTES
+from cowl.linux.rung import IDS_BASE, IDS_COUNT, ROOT, SINGLE
+from cowl.runtime import operations as op
+from cowl.value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from cowl.linux.root_mount import RootMount
+
+Ranges = tuple[tuple[int, int, int], ...]
+
+DEVICES = (("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9), ("tty", 5, 0))
+LINKS = (
+    ("fd", "/proc/self/fd"),
+    ("stdin", "/proc/self/fd/0"),
+    ("stdout", "/proc/self/fd/1"),
+    ("stderr", "/proc/self/fd/2"),
+    ("ptmx", "pts/ptmx"),
+)
+RLIMITS = {
+    "RLIMIT_CPU": 0,
+    "RLIMIT_FSIZE": 1,
+    "RLIMIT_DATA": 2,
+    "RLIMIT_STACK": 3,
+    "RLIMIT_CORE": 4,
+    "RLIMIT_RSS": 5,
+    "RLIMIT_NPROC": 6,
+    "RLIMIT_NOFILE": 7,
+    "RLIMIT_MEMLOCK": 8,
+    "RLIMIT_AS": 9,
+    "RLIMIT_LOCKS": 10,
+    "RLIMIT_SIGPENDING": 11,
+    "RLIMIT_MSGQUEUE": 12,
+    "RLIMIT_NICE": 13,
+    "RLIMIT_RTPRIO": 14,
+    "RLIMIT_RTTIME": 15,
+}
+_PROTECTED = ("/proc", "/sys")
+_MOUNT_WORDS = (*ATTRIBUTES, "rbind", "bind", "rprivate", "private", "rw", "idmap", "relatime", "strictatime")
+_IGNORED_OPTIONS = ("newinstance",)  # devpts has known nothing else since Linux 4.7
+
+
+class UnsupportedSpec(Invalid):
+    """The spec asks for what the embedded interpreter doesn't do."""
+
+
+class ProtectedTarget(Denied):
+    """A mount would lie over a file system of the kernel's that the container's safety rests on."""
+
+    def __init__(self, target: str) -> None:
+        self.target = target
+        super().__init__(
+            f"nothing can be mounted at {target} in a container",
+            hint="choose a target outside /proc and /sys",
+        )
+
+
+class Plan(Value):
+    """Everything that starting a process takes, as data.
+
+    namespaces  words of linux.namespaces.FLAGS, all new; none for a process in a running container
+    uid_map, gid_map  (id inside, id outside, count)
+    sources     opened by the keeper on the root rung, by the child on the others
+    limits      (resource, soft, hard) of prlimit(2), set by the keeper, which may more
+    owner       the host's (uid, gid) of the payload: pipes that it inherits become its own, so that
+                /dev/stdout can be opened; () where that is so already
+    terminal    0, 1 and 2 become a terminal of the container's own
+    operations  the child's work, the last one is Execute
+    """
+
+    rung: str
+    namespaces: tuple[str, ...]
+    uid_map: Ranges
+    gid_map: Ranges
+    sources: tuple[op.Source, ...]
+    limits: tuple[tuple[int, int, int], ...]
+    owner: tuple[int, ...]
+    terminal: bool
+    operations: tuple[op.Operation, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values: each operation as its name with its fields."""
+        return {
+            **self.as_dict(),
+            "sources": [source.as_dict() for source in self.sources],
+            "operations": [{"operation": type(item).__name__, **item.as_dict()} for item in self.operations],
+        }
+
+
+def plan(spec: dict[str, Any], root: RootMount, rung: str) -> Plan:
+    """The plan of a container. Raises UnsupportedSpec, ProtectedTarget."""
+    layers, collected = _layers(root, rung)
+    binds: list[op.Source] = []
+    linux = spec["linux"]
+    namespaces = tuple(item["type"] for item in linux["namespaces"])
+    uids, gids = _ranges(linux["uidMappings"]), _ranges(linux["gidMappings"])
+    steps = [
+        op.BecomeMapped(uids[0][0], gids[0][0], rung == ROOT),
+        op.IsolateMounts(),
+        op.MountScratch(),
+        *collected,
+        *_mounts(spec["mounts"], len(layers), binds, rung),
+        *_terminal(spec["process"], console=True),
+        *(op.MaskPath(path) for path in linux["maskedPaths"]),
+        *(op.ProtectPath(path) for path in linux["readonlyPaths"]),
+        *([op.ProtectRoot()] if spec["root"]["readonly"] else []),
+        *([op.SetHostname(spec["hostname"])] if spec["hostname"] else []),
+        *([op.RaiseLoopback()] if "network" in namespaces else []),
+        op.EnterRoot(),
+        *_process(spec["process"], linux["seccomp"], rung),
+    ]
+    shared = _shared(spec["process"], rung)
+    return Plan(rung, namespaces, uids, gids, (*layers, *binds), *shared, tuple(steps))
+
+
+def plan_exec(process: dict[str, Any], profile: dict[str, Any], rung: str) -> Plan:
+    """The plan of one more process in a running container, once its namespaces are entered."""
+    mapped = [op.BecomeMapped(0, 0, True)] if rung == ROOT else []
+    steps = [*mapped, *_terminal(process, console=False), *_process(process, profile, rung)]
+    return Plan(rung, (), (), (), (), *_shared(process, rung), tuple(steps))
+
+
+def _layers(root: RootMount, rung: str) -> tuple[list[op.Source], list[op.Operation]]:
+    """The overlay's trees as sources 0, 1, ... of the same names; upper and work share the first."""
+    trees = list(root.lowers)
+    upper = work = ""
+    if root.upper:
+        parent = os.path.dirname(root.upper)
+        if os.path.dirname(root.work) != parent:
+            raise UnsupportedSpec(f"{root.upper} and {root.work} are not in the same directory")
+        trees.insert(0, parent)
+        upper = f"0/{os.path.basename(root.upper)}"
+        work = f"0/{os.path.basename(root.work)}"
+    names = tuple(str(number) for number in range(len(trees)))
+    sources = [op.Source(path, idmap=rung == ROOT) for path in trees]
+    collected: list[op.Operation] = [op.CollectLayer(int(name), name) for name in names]
+    return sources, [*collected, op.MountRoot(names[1:] if root.upper else names, upper, work)]
+
+
+def _mounts(
+    mounts: list[dict[str, Any]], first: int, binds: list[op.Source], rung: str
+) -> Iterator[op.Operation]:
+    for mount in mounts:
+        kind, target, options = mount["type"], mount["destination"], tuple(mount["options"])
+        attributes = tuple(word for word in options if word in ATTRIBUTES)
+        if kind == "bind" and mount["source"] in _PROTECTED:
+            yield op.BindSystem(mount["source"], target, attributes)
+        elif kind == "bind":
+            _check_target(target)
+            idmap = "idmap" in options and rung == ROOT
+            binds.append(op.Source(mount["source"], idmap, "rbind" in options, True))
+            yield op.BindSource(first + len(binds) - 1, target, attributes)
+        elif kind == "cgroup":
+            yield op.MountCgroup(target)
+        else:
+            yield from _filesystem(kind, target, attributes, options)
+
+
+def _filesystem(
+    kind: str, target: str, attributes: tuple[str, ...], options: tuple[str, ...]
+) -> Iterator[op.Operation]:
+    if kind not in ("proc", "sysfs", "tmpfs", "devpts", "mqueue"):
+        raise UnsupportedSpec(f"a mount of type {kind!r} at {target} is not supported")
+    if kind not in ("proc", "sysfs"):
+        _check_target(target)
+    data = (
+        word.partition("=")[::2]
+        for word in options
+        if word not in _MOUNT_WORDS and word not in _IGNORED_OPTIONS
+    )
+    pairs = tuple((key, value) for key, value in data)
+    system = target in ("/proc", "/sys", "/dev")
+    follow = not (system or target.startswith("/dev/"))
+    yield op.MountFilesystem(kind, target, attributes, pairs, make=not system, follow=follow)
+    if target == "/dev":
+        yield from (op.BindDevice(*device) for device in DEVICES)
+        yield from (op.MakeLink(f"/dev/{name}", points_to) for name, points_to in LINKS)
+
+
+def _check_target(target: str) -> None:
+    """What lies literally in /proc or /sys; the interpreter checks where links lead."""
+    path = os.path.normpath("/" + target.lstrip("/"))
+    if path == "/" or any(path == guarded or path.startswith(guarded + "/") for guarded in _PROTECTED):
+        raise ProtectedTarget(target)
+
+
+def _terminal(process: dict[str, Any], *, console: bool) -> list[op.Operation]:
+    return [op.OpenTerminal(process["user"]["uid"], console)] if process["terminal"] else []
+
+
+def _process(process: dict[str, Any], profile: dict[str, Any], rung: str) -> Iterator[op.Operation]:
+    user, held = process["user"], process["capabilities"]
+    groups = (user["gid"], *user["additionalGids"]) if rung == ROOT else ()
+    yield op.EnterDirectory(process["cwd"], make=True)
+    yield op.StartSession()
+    yield op.DropBounding(tuple(held["bounding"]))
+    if process["noNewPrivileges"]:
+        yield op.ForbidNewPrivileges()
+    yield op.BecomeUser(user["uid"], user["gid"], tuple(dict.fromkeys(groups)), user["umask"])
+    yield op.SetCapabilities(tuple(held["permitted"]) if user["uid"] == 0 else ())
+    yield op.DieWithParent()
+    yield op.InstallFilter(profile, supervised=rung == SINGLE)
+    yield op.Execute(tuple(process["args"]), tuple(process["env"]))
+
+
+def _shared(
+    process: dict[str, Any], rung: str
+) -> tuple[tuple[tuple[int, int, int], ...], tuple[int, ...], bool]:
+    """What the keeper does for a first process and for exec alike: limits, owner, terminal."""
+    return _limits(process), _owner(process, rung), process["terminal"]
+
+
+def _owner(process: dict[str, Any], rung: str) -> tuple[int, ...]:
+    user = process["user"]
+    if rung != ROOT or max(user["uid"], user["gid"]) >= IDS_COUNT:
+        return ()
+    return IDS_BASE + user["uid"], IDS_BASE + user["gid"]
+
+
+def _limits(process: dict[str, Any]) -> tuple[tuple[int, int, int], ...]:
+    limits = process["rlimits"]
+    for limit in limits:
+        if limit["type"] not in RLIMITS:
+            raise UnsupportedSpec(f"unknown resource limit {limit['type']!r}")
+    return tuple((RLIMITS[limit["type"]], limit["soft"], limit["hard"]) for limit in limits)
+
+
+def _ranges(mappings: list[dict[str, int]]) -> Ranges:
+    return tuple((item["containerID"], item["hostID"], item["size"]) for item in mappings)

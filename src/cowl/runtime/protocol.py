@@ -1,0 +1,52 @@
+"""What every runtime offers. Imported for type checking only."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from cowl.linux.process import ProcessId
+from cowl.runtime.spec import Bundle
+from cowl.runtime.stdio import ExitStatus, Stdio
+
+
+class Running(Protocol):
+    """A started process, in the hand of who started it. It dies with this handle and with its owner."""
+
+    @property
+    def process(self) -> ProcessId:
+        """Its identity on the host."""
+
+    @property
+    def console(self) -> int:
+        """The master end of its terminal, or -1. Closed by `close`."""
+
+    def wait(self, timeout: float | None = None) -> ExitStatus:
+        """How it ended; may be asked again. Raises StillRunning after `timeout` seconds."""
+
+    def signal(self, number: int) -> None:
+        """Sends a signal; nothing happens when it has ended."""
+
+    def close(self) -> None:
+        """Lets go of it, and kills it with all that descends from it if it still runs. Idempotent."""
+
+
+class Runtime(Protocol):
+    """Starts containers."""
+
+    def prepare(self) -> None:
+        """A hint that a start or exec will follow soon: what it needs is loaded meanwhile."""
+
+    def start(self, bundle: Bundle, stdio: Stdio) -> Running:
+        """Runs a container's first process; returns once it was executed.
+
+        Raises CommandNotFound, CommandNotExecutable and other CowlErrors; then nothing is left running.
+        """
+
+    def exec(self, init: ProcessId, process: dict[str, Any], stdio: Stdio) -> Running:
+        """Runs one more process (a runtime-spec `process`) in the container whose first is `init`.
+
+        Raises as `start`, and NoSuchProcess when the container has ended.
+        """
+
+    def close(self) -> None:
+        """Ends what the runtime keeps for itself. Running processes die. Idempotent."""

@@ -1,0 +1,165 @@
+"""The OCI runtime-spec config of a container: what `plan` turns into operations, and crun or runc accept.
+
+https://github.com/opencontainers/runtime-spec/blob/main/config.md
+"""
+
+from __future__ import annotations
+
+import os
+
+from cowl.linux.rung import IDS_BASE, IDS_COUNT, SINGLE
+from cowl.runtime.seccomp_profile import default_profile
+from cowl.value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from cowl.linux.root_mount import RootMount
+    from cowl.runtime.options import Bind, ContainerOptions, ProcessOptions
+
+VERSION = "1.2.0"
+SHM_KIBIBYTES = 65536
+
+MASKED_PATHS = (
+    "/proc/acpi",
+    "/proc/asound",
+    "/proc/interrupts",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/sched_debug",
+    "/proc/scsi",
+    "/proc/timer_list",
+    "/proc/timer_stats",
+    "/sys/devices/virtual/powercap",
+    "/sys/firmware",
+    "/sys/fs/selinux",
+)
+THERMAL_THROTTLE = "/sys/devices/system/cpu/cpu{}/thermal_throttle"
+READONLY_PATHS = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
+
+
+class Bundle(Value):
+    """A container as the runtime takes it.
+
+    spec        an OCI runtime-spec config
+    root        how its root file system is put together
+    directory   a directory of the host for transient files, gone with the container
+    """
+
+    id: str
+    spec: dict[str, Any]
+    root: RootMount
+    directory: str
+
+
+def container_spec(options: ContainerOptions) -> dict[str, Any]:
+    """The config of a container. Untrusted image settings reach it only as args, env, cwd and user."""
+    capabilities = list(options.capabilities)
+    return {
+        "ociVersion": VERSION,
+        "process": process_spec(options),
+        "root": {"path": "rootfs", "readonly": options.read_only},
+        "hostname": options.hostname,
+        "mounts": [*_system_mounts(options), *_user_mounts(options)],
+        "linux": {
+            "namespaces": [{"type": kind} for kind in _namespaces(options)],
+            "uidMappings": [_mapping(options, options.user.uid, os.geteuid())],
+            "gidMappings": [_mapping(options, options.user.gid, os.getegid())],
+            "maskedPaths": [*MASKED_PATHS, *_thermal_paths()],
+            "readonlyPaths": list(READONLY_PATHS),
+            "rootfsPropagation": "rprivate",
+            "seccomp": default_profile(capabilities),
+        },
+    }
+
+
+def process_spec(options: ProcessOptions) -> dict[str, Any]:
+    """The `process` object, for a container's first process and for exec alike."""
+    capabilities = list(options.capabilities)
+    homed = any(word.startswith("HOME=") for word in options.env)
+    env = options.env if homed else (*options.env, f"HOME={options.user.home}")
+    return {
+        "terminal": options.terminal,
+        "user": {
+            "uid": options.user.uid,
+            "gid": options.user.gid,
+            "umask": 0o022,
+            "additionalGids": list(options.user.additional_gids),
+        },
+        "args": list(options.args),
+        "env": list(env),
+        "cwd": options.cwd,
+        "capabilities": {
+            "bounding": capabilities,
+            "effective": capabilities,
+            "permitted": capabilities,
+            "inheritable": [],
+            "ambient": [],
+        },
+        "rlimits": [
+            {"type": "RLIMIT_NOFILE", "soft": 1024, "hard": 1048576},
+            {"type": "RLIMIT_CORE", "soft": 0, "hard": 0},
+        ],
+        "noNewPrivileges": True,
+    }
+
+
+def _namespaces(options: ContainerOptions) -> list[str]:
+    kinds = ["user", "mount", "pid", "uts", "ipc", "cgroup"]
+    return kinds if options.network == "host" else [*kinds, "network"]
+
+
+def _mapping(options: ContainerOptions, inside: int, outside: int) -> dict[str, int]:
+    """On the single-id rung the process's own id is the one that exists, so that getuid() tells it."""
+    if options.rung == SINGLE:
+        return {"containerID": inside, "hostID": outside, "size": 1}
+    return {"containerID": 0, "hostID": IDS_BASE, "size": IDS_COUNT}
+
+
+def _thermal_paths() -> list[str]:
+    return [THERMAL_THROTTLE.format(number) for number in range(os.cpu_count() or 1)]
+
+
+def _system_mounts(options: ContainerOptions) -> list[dict[str, Any]]:
+    guarded = ["nosuid", "noexec", "nodev"]
+    terminals = ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"]
+    if options.rung != SINGLE:
+        terminals.append("gid=5")  # the group tty, where it is mapped
+    shm = [*guarded, "mode=1777", f"size={SHM_KIBIBYTES}k"]
+    return [
+        _mount("/proc", "proc", guarded),
+        _mount("/dev", "tmpfs", ["nosuid", "strictatime", "mode=755", "size=65536k"]),
+        _mount("/dev/pts", "devpts", terminals),
+        _mount("/dev/shm", "tmpfs", shm),
+        _mount("/dev/mqueue", "mqueue", guarded),
+        _sys_mount(options, [*guarded, "ro"]),
+        _mount("/sys/fs/cgroup", "cgroup", [*guarded, "relatime", "ro"]),
+    ]
+
+
+def _sys_mount(options: ContainerOptions, flags: list[str]) -> dict[str, Any]:
+    """sysfs shows a network namespace, and only that namespace's owner may mount it."""
+    if options.network == "host":
+        return _mount("/sys", "bind", ["rbind", *flags], "/sys")
+    return _mount("/sys", "sysfs", flags)
+
+
+def _user_mounts(options: ContainerOptions) -> list[dict[str, Any]]:
+    flags = ["nosuid", "nodev", "mode=1777"]
+    return [
+        *(_mount(target, "tmpfs", flags) for target in options.tmpfs),
+        *(_bind_mount(bind, options.rung) for bind in options.binds),
+    ]
+
+
+def _bind_mount(bind: Bind, rung: str) -> dict[str, Any]:
+    flags = ["rbind", "rprivate", "nosuid", "nodev", "ro" if bind.read_only else "rw"]
+    if rung != SINGLE:
+        flags.append("idmap")  # the ids that the files have on disk are the container's own
+    return _mount(bind.target, "bind", flags, bind.source)
+
+
+def _mount(target: str, kind: str, options: list[str], source: str = "") -> dict[str, Any]:
+    return {"destination": target, "type": kind, "source": source or kind, "options": options}

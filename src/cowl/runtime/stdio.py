@@ -1,0 +1,29 @@
+"""The standard streams of a process, and how it ended."""
+
+from __future__ import annotations
+
+from cowl.errors import CowlError
+from cowl.value import Value
+
+
+class Stdio(Value):
+    """Open descriptors of the caller; the process gets copies as 0, 1 and 2. Unused with a terminal."""
+
+    stdin: int = 0
+    stdout: int = 1
+    stderr: int = 2
+
+
+class ExitStatus(Value):
+    """`code` as a shell gives it: 128+n when signal n killed it; `signal` is n, else 0."""
+
+    code: int
+    signal: int = 0
+
+
+class StillRunning(CowlError, TimeoutError):
+    """The process had not ended when the timeout was over; it goes on."""
+
+    def __init__(self, pid: int, timeout: float) -> None:
+        self.pid = pid
+        super().__init__(f"process {pid} is still running after {timeout:g} seconds")
