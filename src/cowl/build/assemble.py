@@ -1,0 +1,95 @@
+"""Assembly: the last state of the target stage to an image in the store."""
+
+from __future__ import annotations
+
+import time
+
+from cowl.oci.digest import Digest
+from cowl.oci.image_config import History, ImageConfig
+from cowl.oci.reference import Reference
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from cowl.build.state import State
+    from cowl.store.images import ImageRecord
+    from cowl.store.store import Store
+
+
+def assemble(
+    store: Store, state: State, tags: Sequence[Reference], clock: Callable[[], float]
+) -> ImageRecord:
+    """Adds the image and its names in one transaction; what stands already is only read.
+
+    Every time in the config is that of a layer of this build, so the same layers and instructions give
+    the same image ID whether they were cached or not.
+    """
+    config = finished(state, clock)
+    raw = config.serialize()
+    if len(state.layers) == state.base_layers:
+        raw = _twin(store, state, config) or raw
+    names = sorted(str(tag) for tag in tags)
+    known = _known(store, Digest.of(raw))
+    if known is not None and known.layer_keys == state.layer_keys and set(names) <= set(known.references):
+        return known
+    return store.images.add(raw, state.layer_keys, references=names)
+
+
+def finished(state: State, clock: Callable[[], float]) -> ImageConfig:
+    """The config with its diff_ids, and with a time in each history entry that this build added.
+
+    An entry without a layer has the time of the new layer below it, else of the first new one; when
+    there is no new layer at all, the clock is asked.
+    """
+    new = [rfc3339(layer.created_at) for layer in state.layers[state.base_layers :]]
+    current = new[0] if new else rfc3339(clock())
+    waiting = iter(new)
+    history: list[History] = []
+    for entry in state.image.history:
+        if len(history) < state.base_history:
+            history.append(entry)
+            continue
+        current = current if entry.empty_layer else next(waiting, current)
+        history.append(entry.replace(created=current))
+    changed = len(history) > state.base_history
+    return state.image.replace(
+        diff_ids=tuple(layer.diff_id for layer in state.layers),
+        history=tuple(history),
+        created=current if changed else state.image.created or current,
+    )
+
+
+def rfc3339(seconds: float) -> str:
+    """A time in UTC with microseconds: "2024-05-06T07:08:09.123456Z"."""
+    micros = round(seconds * 1_000_000)
+    whole, part = divmod(micros, 1_000_000)
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole)) + f".{part:06d}Z"
+
+
+def _known(store: Store, identity: Digest) -> ImageRecord | None:
+    from cowl.errors import NotFound
+
+    try:
+        return store.images.get(identity)
+    except NotFound:
+        return None
+
+
+def _twin(store: Store, state: State, config: ImageConfig) -> bytes | None:
+    """The config of an image that differs in its times alone: a build without layers has none to go by."""
+    wanted = _timeless(config)
+    for record in store.images.list():
+        alike = record.layer_keys == state.layer_keys
+        if alike and _timeless(ImageConfig.parse(record.config_bytes)) == wanted:
+            return record.config_bytes
+    return None
+
+
+def _timeless(config: ImageConfig) -> ImageConfig:
+    history = tuple(_without_time(entry) for entry in config.history)
+    return config.replace(created="", history=history)
+
+
+def _without_time(entry: History) -> History:
+    return entry.replace(created="")

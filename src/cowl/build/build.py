@@ -1,0 +1,124 @@
+"""build: from a request to an image in the store."""
+
+from __future__ import annotations
+
+import os
+
+from cowl.build.assemble import assemble
+from cowl.build.config_steps import with_labels
+from cowl.build.context import Context, read_dockerfile, read_ignore, shown_name
+from cowl.build.executor import Executor
+from cowl.build.plan import make_plan
+from cowl.build.request import NETWORKS
+from cowl.build.tasks import Ground
+from cowl.dockerfile.parser import parse
+from cowl.errors import Invalid
+from cowl.events import BuildFinished, Warned
+from cowl.oci.platform import Platform
+from cowl.oci.reference import Reference
+from cowl.store.leases import NoSuchLayer
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cowl.build.plan import BuildPlan
+    from cowl.build.request import BuildRequest
+    from cowl.dockerfile.nodes import Dockerfile
+    from cowl.events import Emit
+    from cowl.runtime.protocol import Runtime
+    from cowl.store.images import ImageRecord
+    from cowl.store.store import Store
+
+_ATTEMPTS = 3
+
+
+class InvalidRequest(Invalid):
+    """The request itself makes no sense."""
+
+
+def build(
+    request: BuildRequest,
+    *,
+    store: Store,
+    runtime: Callable[[], Runtime],
+    resolve_base: Callable[[str, Platform | None], ImageRecord],
+    emit: Emit,
+    clock: Callable[[], float],
+) -> ImageRecord:
+    """Builds what `request` says and gives the image, which then carries the tags.
+
+    A build of which every step is cached runs nothing, writes nothing but changed tags, and gives the
+    identical image. A build that fails or is interrupted leaves only the cached steps that succeeded.
+    `runtime` is called at the first RUN that is not cached; `resolve_base` finds the images of FROM.
+    Raises DockerfileError, SourceNotFound, RunFailed, NoContext, NoDockerfile and what `resolve_base`
+    raises.
+    """
+    tags = [Reference.parse(tag).with_default_tag() for tag in request.tags]
+    if request.network not in NETWORKS:
+        raise InvalidRequest(
+            f"network {request.network!r} is not supported", hint="RUN can have the network host or none"
+        )
+    given = {name: value for name, value in request.build_args if value is not None}
+    host = Platform.host()
+    platform = Platform.parse(request.platform) if request.platform else host
+    with Context(os.path.abspath(request.context)) as context:
+        file = _load(context, request.dockerfile, emit)
+        plan = make_plan(
+            file, given, target=request.target, platform=platform, host=host, network=request.network
+        )
+        _warn_unused(plan, emit)
+        wanted = platform if request.platform else None
+        ground = Ground(file, context, given, platform, wanted, request.network, emit)
+        record = _execute(request, plan, ground, tags, store, runtime, resolve_base, clock)
+    emit(BuildFinished(str(record.id), tuple(tag.familiar for tag in tags)))
+    return record
+
+
+def _load(context: Context, name: str, emit: Emit) -> Dockerfile:
+    """The parsed Dockerfile; from now on the context hides what .dockerignore excludes."""
+    file = parse(read_dockerfile(context, name), shown_name(context, name))
+    for warning in file.warnings:
+        emit(Warned(f"{warning.message}\n{warning.hint}" if warning.hint else warning.message))
+    ignore = read_ignore(context, name)
+    if ignore is not None:
+        from cowl.dockerfile.ignore import parse_ignore
+
+        context.ignore = parse_ignore(ignore[1], ignore[0])
+    return file
+
+
+def _warn_unused(plan: BuildPlan, emit: Emit) -> None:
+    if plan.unused:
+        emit(Warned(f"one or more build-args [{' '.join(plan.unused)}] were not consumed"))
+
+
+def _execute(
+    request: BuildRequest,
+    plan: BuildPlan,
+    ground: Ground,
+    tags: list[Reference],
+    store: Store,
+    runtime: Callable[[], Runtime],
+    resolve_base: Callable[[str, Platform | None], ImageRecord],
+    clock: Callable[[], float],
+) -> ImageRecord:
+    """Carries out the plan; once more when a prune by somebody else took a cached layer away in between."""
+    for attempt in range(_ATTEMPTS):
+        executor = Executor(
+            plan,
+            ground,
+            store=store,
+            runtime=runtime,
+            resolve_base=resolve_base,
+            no_cache=request.no_cache,
+            clock=clock,
+        )
+        try:
+            with executor:
+                state = with_labels(executor.run(), request.labels)
+                return assemble(store, state, tags, clock)
+        except NoSuchLayer:
+            if attempt == _ATTEMPTS - 1:
+                raise
+    raise AssertionError("unreachable")

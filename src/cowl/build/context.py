@@ -1,0 +1,276 @@
+"""The build context: a directory seen through its .dockerignore, read lazily and never left by a link."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+from cowl.build.tree import DIRECTORY, Entry, Unreadable, entry_of
+from cowl.errors import Denied, Invalid, NotFound
+from cowl.linux.files import open_beneath
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Self
+
+    from cowl.dockerfile.ignore import Matcher
+
+
+TEXT_LIMIT = 64 << 20  # bytes of a Dockerfile or .dockerignore
+
+
+class NoContext(NotFound):
+    """The context is no directory that can be read. Field: path."""
+
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__(
+            f"unable to prepare context: {path}: {why}",
+            hint="the last argument of `cowl build` is the directory with the files to copy, often `.`",
+        )
+        self.path = path
+
+
+class NoDockerfile(NotFound):
+    """The Dockerfile is missing. Field: path."""
+
+    def __init__(self, path: str, hint: str = "") -> None:
+        super().__init__(f"failed to read dockerfile: open {path}: no such file", hint=hint)
+        self.path = path
+
+
+class LinkLeavesContext(Denied):
+    """The Dockerfile or .dockerignore is a symbolic link that leads out of the context. Field: path."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(
+            f"{path} is a symbolic link that leads out of its directory: it is not read",
+            hint="put the file itself there, or name the real one with -f",
+        )
+        self.path = path
+
+
+class Context:
+    """A directory that COPY reads. It is a `cowl.build.tree.Tree`; everything in it belongs to root.
+
+    Paths are resolved as if the directory were "/" (openat2(2), RESOLVE_IN_ROOT). What `ignore`
+    excludes is not there.
+    """
+
+    def __init__(self, directory: str) -> None:
+        self.directory = directory
+        self.ignore: Matcher | None = None
+        self._kept = ("/", -1)
+        try:
+            self._fd = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as problem:
+            raise NoContext(directory, problem.strerror or str(problem)) from problem
+        self._real = os.readlink(f"/proc/self/fd/{self._fd}")
+
+    def close(self) -> None:
+        """Idempotent."""
+        self._let_go()
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_failure: object) -> None:
+        self.close()
+
+    # The Tree
+
+    def find(self, path: str) -> Entry | None:
+        """The entry at `path`, links followed, unless .dockerignore hides it."""
+        entry = self.find_hidden(path)
+        return entry if entry is not None and self._visible(entry) else None
+
+    def find_hidden(self, path: str) -> Entry | None:
+        """The same, whether .dockerignore hides it or not."""
+        try:
+            fd = open_beneath(self._fd, path or ".", os.O_PATH)
+        except OSError as problem:
+            if problem.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG):
+                return None
+            raise Unreadable(path, problem) from problem
+        try:
+            real = os.readlink(f"/proc/self/fd/{fd}")
+            return entry_of(self._relative(real), os.fstat(fd), "", 0, 0)
+        finally:
+            os.close(fd)
+
+    def exists_hidden(self, path: str) -> bool:
+        """Whether there is such a file, .dockerignore aside."""
+        return self.find_hidden(path) is not None
+
+    def names(self, path: str) -> list[str]:
+        """The visible names in a real directory, sorted."""
+        prefix = f"{path}/" if path else ""
+        return [name for name in self._listed(path) if self._shows(prefix + name)]
+
+    def walk(self, path: str) -> Iterator[Entry]:
+        """`path` and everything visible below it, parents first, in the order of the names."""
+        pending: list[tuple[str, tuple[Entry, ...]]] = [(path, ())]
+        shown: set[str] = set()
+        while pending:
+            current, parents = pending.pop()
+            entry = self._entry(current)
+            if current != path and self._excluded(current):
+                if entry.kind != DIRECTORY or not self._descend(current):
+                    continue
+            else:
+                for each in (*parents, entry):
+                    if each.path not in shown:
+                        yield each
+                        if each.kind == DIRECTORY:
+                            shown.add(each.path)
+                parents = ()
+            if entry.kind == DIRECTORY:
+                below = (*parents, entry) if current not in shown else ()
+                prefix = f"{current}/" if current else ""
+                pending += [(prefix + name, below) for name in reversed(self._listed(current))]
+
+    def open(self, entry: Entry) -> int:
+        """A file descriptor to read a regular file; anything else in its place is refused."""
+        folder, _, name = entry.path.rpartition("/")
+        try:
+            flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+            fd = os.open(name, flags, dir_fd=self._directory(folder))
+        except OSError as problem:
+            raise Unreadable(entry.path, problem) from problem
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            os.close(fd)
+            raise Unreadable(entry.path, OSError(errno.EAGAIN, "it was replaced while it was read"))
+        return fd
+
+    # What is visible
+
+    def _visible(self, entry: Entry) -> bool:
+        if not entry.path or not self._excluded(entry.path):
+            return True
+        return entry.kind == DIRECTORY and len(list(self.walk(entry.path))) > 1
+
+    def _shows(self, path: str) -> bool:
+        if not self._excluded(path):
+            return True
+        return self._descend(path) and self._visible(self._entry(path))
+
+    def _excluded(self, path: str) -> bool:
+        return self.ignore is not None and self.ignore.excluded(path)
+
+    def _descend(self, path: str) -> bool:
+        return self.ignore is not None and not self.ignore.prunable(path)
+
+    # The files
+
+    def _entry(self, path: str) -> Entry:
+        folder, _, name = path.rpartition("/")
+        try:
+            directory = self._directory(folder)
+            status = os.stat(name or ".", dir_fd=directory, follow_symlinks=False)
+            target = os.readlink(name, dir_fd=directory) if stat.S_ISLNK(status.st_mode) else ""
+        except OSError as problem:
+            raise Unreadable(path, problem) from problem
+        return entry_of(path, status, target, 0, 0)
+
+    def _listed(self, path: str) -> list[str]:
+        try:
+            return sorted(os.listdir(self._directory(path)))
+        except NotADirectoryError:
+            return []
+        except OSError as problem:
+            raise Unreadable(path, problem) from problem
+
+    def _directory(self, path: str) -> int:
+        """A descriptor of a real directory. The last one is kept: files come directory by directory."""
+        if path != self._kept[0]:
+            fd = open_beneath(self._fd, path or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            self._let_go()
+            self._kept = (path, fd)
+        return self._kept[1]
+
+    def _let_go(self) -> None:
+        if self._kept[1] >= 0:
+            os.close(self._kept[1])
+        self._kept = ("/", -1)
+
+    def _relative(self, real: str) -> str:
+        return real[len(self._real.rstrip("/")) + 1 :]
+
+
+def read_dockerfile(context: Context, name: str) -> bytes:
+    """The Dockerfile `name`: absolute or relative to the context, "" for its Dockerfile.
+
+    Raises NoDockerfile, LinkLeavesContext, Invalid.
+    """
+    directory, base = _place(context, name)
+    found = _read_inside(directory, base)
+    if found is None:
+        hint = "name another file with -f" if not name else ""
+        raise NoDockerfile(os.path.join(directory, base), hint)
+    return found
+
+
+def read_ignore(context: Context, name: str) -> tuple[str, bytes] | None:
+    """(path as shown, content) of <Dockerfile>.dockerignore, else of the context's .dockerignore."""
+    directory, base = _place(context, name)
+    for root, file in ((directory, f"{base}.dockerignore"), (context.directory, ".dockerignore")):
+        found = _read_inside(root, file)
+        if found is not None:
+            return file, found
+    return None
+
+
+def shown_name(context: Context, name: str) -> str:
+    """How messages call the Dockerfile: relative to the context if it is in there."""
+    directory, base = _place(context, name)
+    return base if directory == context.directory else os.path.join(directory, base)
+
+
+def _place(context: Context, name: str) -> tuple[str, str]:
+    """The directory that the Dockerfile's links may not leave, and the path in it."""
+    path = os.path.normpath(os.path.join(context.directory, name or "Dockerfile"))
+    inside = os.path.relpath(path, context.directory)
+    if inside.startswith("../") or inside == "..":
+        return os.path.dirname(path), os.path.basename(path)
+    return context.directory, inside
+
+
+def _read_inside(directory: str, name: str) -> bytes | None:
+    """A regular file of at most TEXT_LIMIT bytes, or None where there is none."""
+    try:
+        root = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    try:
+        fd = open_beneath(root, name, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
+    except (FileNotFoundError, NotADirectoryError):
+        if os.path.islink(os.path.join(directory, name)):
+            raise LinkLeavesContext(os.path.join(directory, name)) from None
+        return None
+    except OSError as problem:
+        raise Unreadable(name, problem) from problem
+    finally:
+        os.close(root)
+    try:
+        return _read_text(fd, os.path.join(directory, name))
+    finally:
+        os.close(fd)
+
+
+def _read_text(fd: int, path: str) -> bytes:
+    status = os.fstat(fd)
+    if not stat.S_ISREG(status.st_mode):
+        kind = "a directory" if stat.S_ISDIR(status.st_mode) else "not a regular file"
+        raise Invalid(
+            f"{path} is {kind}", hint="name the Dockerfile with -f, a file in the context as a rule"
+        )
+    if status.st_size > TEXT_LIMIT:
+        raise Invalid(f"{path} has {status.st_size} bytes: more than {TEXT_LIMIT} are not read")
+    parts = []
+    while part := os.read(fd, 1 << 20):
+        parts.append(part)
+    return b"".join(parts)

@@ -1,0 +1,210 @@
+"""A layer in the making: files put into a diff tree, as they will be seen over the layers below.
+
+No namespace and no mount is needed: what lies below is looked at through a MergedView, and every path
+is resolved inside the image's root, so a link of the image's never leads to the host.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+from cowl.build.tree import DIRECTORY, kind_of
+from cowl.errors import Invalid
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cowl.build.tree import Entry
+    from cowl.layer.owners import Owners
+    from cowl.layer.view import MergedView
+
+_CHUNK = 1 << 30
+_PLAIN_DIRECTORY = 0o755
+
+
+class CantReplace(Invalid):
+    """What is to be copied and what is there do not fit. Fields: path (in the image), reason."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(reason)
+        self.path = path
+        self.reason = reason
+
+
+class DiffTree:
+    """The tree `diff`, seen over `below`. Paths are absolute paths in the image, without "." and "..".
+
+    `view` is the merged view of both. Call `settle` at the end: directories then have their times.
+    """
+
+    def __init__(self, diff: str, view: MergedView, below: MergedView, owners: Owners) -> None:
+        self._diff = diff
+        self._view = view
+        self._below = below
+        self._owners = owners
+        self._fresh: set[str] = set()
+        self._touched: dict[str, int | None] = {}
+        self.made: list[str] = []
+
+    def resolve(self, path: str) -> str:
+        """`path` with the image's links resolved; what is missing of it stays as it is."""
+        return self._view.resolve(path)
+
+    def kind(self, path: str) -> str:
+        """What stands at the resolved `path`: "" for nothing, else a kind of `cowl.build.tree`."""
+        if path == "/":
+            return DIRECTORY
+        if os.path.dirname(path) in self._fresh:
+            return _kind_on_disk(self._host(path))
+        node = self._view.lookup(path, follow=False)
+        return "" if node is None else kind_of(node.status)
+
+    def make_directories(self, path: str, owner: tuple[int, int] | None) -> str:
+        """The resolved `path`, where missing directories were made, 0755 and of that owner or root.
+
+        As with mkdir(2), a parent with the setgid bit hands that down, and its group when there is no
+        `owner`. Raises CantReplace when a file is in the way.
+        """
+        path = self.resolve(path)
+        parts = [part for part in path.split("/") if part]
+        for count in range(1, len(parts) + 1):
+            each = "/" + "/".join(parts[:count])
+            kind = self.kind(each)
+            if not kind:
+                self._mkdir(each, *self._plain(os.path.dirname(each), owner))
+            elif kind != DIRECTORY:
+                raise CantReplace(each, f"{each} is not a directory")
+        return path
+
+    def _plain(self, parent: str, owner: tuple[int, int] | None) -> tuple[int, int, int]:
+        """uid, gid and mode of a directory that is made in `parent`."""
+        node = self._view.lookup(parent, follow=False)
+        _, group, mode = (0, 0, 0) if node is None else self._view.owner(node, self._owners)
+        handed_down = mode & stat.S_ISGID
+        uid, gid = owner or (0, group if handed_down else 0)
+        return uid, gid, _PLAIN_DIRECTORY | handed_down
+
+    def make_directory(self, path: str, entry: Entry, owner: tuple[int, int], mode: int) -> None:
+        """A directory of a copied tree: made, or given the metadata of `entry`. Raises CantReplace."""
+        kind = self.kind(path)
+        if kind and kind != DIRECTORY:
+            raise CantReplace(path, f"cannot copy to non-directory: {path}")
+        if not kind:
+            self._mkdir(path, *owner, mode)
+        else:
+            self._prepare(f"{path}/x")
+            self._own(path, *owner, mode)
+        self._touched[path] = entry.mtime_ns
+
+    def make_file(self, path: str, source: int, owner: tuple[int, int], mode: int, mtime_ns: int) -> None:
+        """A regular file with the bytes that can be read from the fd `source`."""
+        host = self._make_room(path)
+        fd = os.open(host, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            copy_bytes(source, fd)
+            self._owners.apply(fd, *owner, mode, directory=False)
+            os.utime(fd, ns=(mtime_ns, mtime_ns))
+        finally:
+            os.close(fd)
+
+    def make_link(self, path: str, first: str) -> bool:
+        """Another name for the file that was made at `first`; False when it has as many as it can have."""
+        host = self._make_room(path)
+        try:
+            os.link(self._host(first), host, follow_symlinks=False)
+        except OSError as problem:
+            if problem.errno != errno.EMLINK:
+                raise
+            return False
+        return True
+
+    def make_symlink(self, path: str, target: str, owner: tuple[int, int], mtime_ns: int) -> None:
+        """A symbolic link; its target is not looked at."""
+        host = self._make_room(path)
+        os.symlink(target, host)
+        self._owners.apply_link(host, None, *owner)
+        os.utime(host, ns=(mtime_ns, mtime_ns), follow_symlinks=False)
+
+    def make_fifo(self, path: str, owner: tuple[int, int], mode: int, mtime_ns: int) -> None:
+        """A named pipe."""
+        host = self._make_room(path)
+        os.mkfifo(host, 0o600)
+        self._owners.apply_node(host, None, *owner, mode)
+        os.utime(host, ns=(mtime_ns, mtime_ns), follow_symlinks=False)
+
+    def settle(self) -> None:
+        """Gives directories the times that they should have, after the last file was put into them."""
+        for path, mtime_ns in self._touched.items():
+            if mtime_ns is not None:
+                os.utime(self._host(path), ns=(mtime_ns, mtime_ns))
+
+    def _make_room(self, path: str) -> str:
+        """The host's path for a new file: parents there, what it replaces gone. Raises CantReplace."""
+        kind = self.kind(path)
+        if kind == DIRECTORY:
+            raise CantReplace(path, f"cannot replace to directory {path} with file")
+        self._prepare(path)
+        host = self._host(path)
+        if kind:
+            try:
+                os.unlink(host)
+            except FileNotFoundError:
+                pass  # it is in a layer below
+        return host
+
+    def _mkdir(self, path: str, uid: int, gid: int, mode: int) -> None:
+        self._prepare(path)
+        os.mkdir(self._host(path), 0o700)
+        self._own(path, uid, gid, mode)
+        self._fresh.add(path)
+        self._touched.setdefault(path, None)
+        self.made.append(path)
+
+    def _own(self, path: str, uid: int, gid: int, mode: int) -> None:
+        from cowl.layer.ownership import apply_path
+
+        apply_path(self._owners, self._host(path), uid, gid, mode)
+
+    def _prepare(self, path: str) -> None:
+        """Makes the parents of `path` in the diff tree, looking as they do below."""
+        parent = os.path.dirname(path)
+        if parent in self._touched:
+            return
+        from cowl.layer.materialize import ensure_parents
+
+        ensure_parents(self._diff, path, self._below, self._owners)
+        while parent not in self._touched:
+            node = self._below.lookup(parent, follow=False)
+            self._touched[parent] = None if node is None else node.status.st_mtime_ns
+            parent = os.path.dirname(parent)
+
+    def _host(self, path: str) -> str:
+        return self._diff + path if path != "/" else self._diff
+
+
+def copy_bytes(source: int, target: int) -> None:
+    """All bytes from one fd to another; shared instead of copied where the file system can do that."""
+    try:
+        while os.copy_file_range(source, target, _CHUNK):
+            pass
+    except OSError as problem:
+        if problem.errno in (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP):
+            _copy_plainly(source, target)
+            return
+        raise
+
+
+def _copy_plainly(source: int, target: int) -> None:
+    """From where both files stand now."""
+    while data := os.read(source, 1 << 20):
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(target, rest) :]
+
+
+def _kind_on_disk(host: str) -> str:
+    try:
+        return kind_of(os.lstat(host))
+    except FileNotFoundError:
+        return ""

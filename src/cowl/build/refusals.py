@@ -1,0 +1,132 @@
+"""Refusals: what of the language is not carried out yet, said before anything runs."""
+
+from __future__ import annotations
+
+import re
+
+from cowl.dockerfile import nodes
+from cowl.dockerfile.diagnostics import DockerfileError, error_at, quoted
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from cowl.dockerfile.nodes import Dockerfile, Instruction, Word
+    from cowl.oci.platform import Platform
+
+# Compiled when first used: most builds have neither ADD nor --chmod.
+_REMOTE = r"(?:https?|git|ssh|ftp)://|git@|github\.com/"
+_OCTAL = r"[0-7]{1,5}"
+
+
+def check_supported(file: Dockerfile, node: Instruction, network: str) -> None:
+    """Raises DockerfileError when `node`, expanded or not, needs what is not there yet."""
+    check = _CHECKS.get(type(node))
+    if check:
+        check(file, node)
+    if isinstance(node, nodes.Run) and node.network == "host" and network == "none":
+        raise error_at(
+            file, node, "this build has no network: --network=host is not allowed", word=node.network
+        )
+
+
+def check_triggers(file: Dockerfile, node: nodes.From, triggers: tuple[str, ...]) -> None:
+    """The same for the ONBUILD triggers that a base image brings along."""
+    if triggers:
+        raise error_at(
+            file,
+            node,
+            f"the base image has ONBUILD triggers, which cowl does not run yet: {quoted(triggers[0])}",
+            word=node.image,
+        )
+
+
+def check_platform(file: Dockerfile, node: nodes.From, wanted: Platform | None, found: Platform) -> None:
+    """Raises DockerfileError when a base image is for another platform than the one asked for."""
+    if wanted is not None and not wanted.matches(found):
+        raise error_at(
+            file,
+            node,
+            f"the base image is for {found}, not for {wanted}",
+            word=node.image,
+            hint="Pull the other one with `cowl pull --platform`, or build with --pull.",
+        )
+
+
+def parse_mode(file: Dockerfile, node: nodes.Transfer) -> int | None:
+    """The value of --chmod, None when there is none. Raises DockerfileError."""
+    if not node.chmod:
+        return None
+    if not re.fullmatch(_OCTAL, node.chmod) or int(node.chmod, 8) > 0o7777:
+        raise error_at(
+            file,
+            node,
+            f"--chmod takes an octal number from 0 to 7777 here, not {quoted(node.chmod)}",
+            word=node.chmod,
+            hint="Write it in digits, such as 755 or 0644.",
+        )
+    return int(node.chmod, 8)
+
+
+def _refusal(
+    file: Dockerfile, node: Instruction, what: str, word: Word | None = None, *, hint: str = ""
+) -> DockerfileError:
+    reason = f"{node.keyword} {what} is not supported by this version of cowl"
+    return error_at(file, node, reason, word=word, hint=hint or "Leave it out, if the build does without.")
+
+
+def _run(file: Dockerfile, node: nodes.Run) -> None:
+    if node.heredocs:
+        raise _refusal(
+            file,
+            node,
+            "with a heredoc (<<)",
+            hint="Join the commands with && and \\, or COPY a script and run it.",
+        )
+    if node.mounts:
+        hint = "Leave the mount out if it only makes builds faster, or COPY what it brings."
+        raise _refusal(file, node, "--mount", node.mounts[0].text, hint=hint)
+    if node.devices:
+        raise _refusal(file, node, "--device", node.devices[0])
+    if node.security and node.security != "sandbox":
+        raise _refusal(file, node, f"--security={node.security}", node.security)
+
+
+def _transfer(file: Dockerfile, node: nodes.Transfer) -> None:
+    if node.heredocs:
+        hint = "Put the text into a file of the context and copy that."
+        raise _refusal(file, node, "with a heredoc (<<)", hint=hint)
+    if node.link:
+        raise _refusal(file, node, "--link")
+    if node.exclude:
+        raise _refusal(file, node, "--exclude", node.exclude[0])
+    if "$" not in node.chmod:
+        parse_mode(file, node)
+
+
+def _copy(file: Dockerfile, node: nodes.Copy) -> None:
+    _transfer(file, node)
+    if node.parents:
+        raise _refusal(file, node, "--parents")
+
+
+def _add(file: Dockerfile, node: nodes.Add) -> None:
+    _transfer(file, node)
+    if node.checksum:
+        raise _refusal(file, node, "--checksum", node.checksum)
+    if node.keep_git_dir is not None:
+        raise _refusal(file, node, "--keep-git-dir")
+    if node.unpack:
+        raise _refusal(file, node, "--unpack")
+    for word in node.sources:
+        if re.match(_REMOTE, word, re.IGNORECASE):
+            hint = "Fetch it into the context before the build, or in a RUN."
+            raise _refusal(file, node, "of a URL or git repository", word, hint=hint)
+
+
+_CHECKS: dict[type[Instruction], Callable[[Dockerfile, Any], None]] = {
+    nodes.Run: _run,
+    nodes.Copy: _copy,
+    nodes.Add: _add,
+}

@@ -1,0 +1,140 @@
+"""RUN: a command in a container on top of the layers, its output as events, its changes left in an upper."""
+
+from __future__ import annotations
+
+import os
+import select
+
+from cowl.dockerfile.diagnostics import printable
+from cowl.errors import CowlError, NotFound
+from cowl.events import StepOutput
+from cowl.linux.probe import require_containers
+from cowl.runtime.netfiles import write_network_files
+from cowl.runtime.options import Bind, ContainerOptions
+from cowl.runtime.spec import Bundle, container_spec
+from cowl.runtime.stdio import Stdio
+from cowl.runtime.user import resolve_user
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cowl.build.tasks import RunTask
+    from cowl.events import Emit
+    from cowl.layer.view import MergedView
+    from cowl.linux.root_mount import RootMount
+    from cowl.runtime.protocol import Runtime
+    from cowl.runtime.user import User
+
+ACCOUNTS_LIMIT = 4 << 20  # bytes of /etc/passwd or /etc/group that are believed
+HOSTNAME = "buildkitsandbox"  # what a RUN sees under BuildKit
+_TAIL_LINES = 10
+_TAIL_BYTES = 16 << 10
+_CHUNK = 1 << 16
+
+
+class RunFailed(CowlError):
+    """The command of a RUN ended with another exit code than 0.
+
+    Fields: path and line of the RUN, command (as executed), exit_code, output (the last lines, text).
+    """
+
+    def __init__(self, task: RunTask, exit_code: int, tail: bytes) -> None:
+        source = task.node.source
+        self.path = source.path
+        self.line = source.first_line
+        self.command = " ".join(task.args)
+        self.exit_code = exit_code
+        self.output = _last_lines(tail)
+        shown = "".join(f"\n  {line}" for line in self.output.splitlines())
+        super().__init__(
+            f"{self.path}:{self.line}: process {printable(self.command)!r} did not complete successfully:"
+            f" exit code: {exit_code}{shown}"
+        )
+
+
+def run(
+    number: int,
+    task: RunTask,
+    root: RootMount,
+    view: MergedView,
+    directory: str,
+    runtime: Runtime,
+    emit: Emit,
+) -> User:
+    """Runs the command to its end, and gives whose it was. `directory` is an empty place for files.
+
+    Raises RunFailed, and what the runtime raises when the command can't be started. Interrupted, it
+    kills the command.
+    """
+    user = _user(task.user, view)
+    binds = write_network_files(directory, HOSTNAME, task.network)
+    options = ContainerOptions(
+        args=task.args,
+        env=task.env,
+        cwd=task.working_dir,
+        user=user,
+        hostname=HOSTNAME,
+        network=task.network,
+        binds=tuple(Bind(source, target, True) for source, target in binds),
+        rung=require_containers(),
+    )
+    bundle = Bundle(f"build-{os.urandom(8).hex()}", container_spec(options), root, directory)
+    code, tail = _to_the_end(number, bundle, runtime, emit)
+    if code:
+        raise RunFailed(task, code, tail)
+    return user
+
+
+def _user(text: str, view: MergedView) -> User:
+    return resolve_user(text, _account_file(view, "/etc/passwd"), _account_file(view, "/etc/group"))
+
+
+def _account_file(view: MergedView, path: str) -> bytes:
+    try:
+        return view.read_file(path, ACCOUNTS_LIMIT)
+    except NotFound:
+        return b""
+
+
+def _to_the_end(number: int, bundle: Bundle, runtime: Runtime, emit: Emit) -> tuple[int, bytes]:
+    """Starts it with pipes, passes on what it writes; the exit code and the end of the output."""
+    null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+    out, out_writer = os.pipe()
+    err, err_writer = os.pipe()
+    try:
+        try:
+            running = runtime.start(bundle, Stdio(null, out_writer, err_writer))
+        finally:
+            for fd in (null, out_writer, err_writer):
+                os.close(fd)
+        try:
+            tail = _pass_on(number, {out: "stdout", err: "stderr"}, emit)
+            return running.wait().code, tail
+        finally:
+            running.close()
+    finally:
+        os.close(out)
+        os.close(err)
+
+
+def _pass_on(number: int, streams: dict[int, str], emit: Emit) -> bytes:
+    """Emits what is written until all writers are gone; gives the last bytes of both streams together."""
+    open_streams = dict(streams)
+    tail = b""
+    poll = select.poll()
+    for fd in open_streams:
+        poll.register(fd, select.POLLIN)
+    while open_streams:
+        for fd, _ in poll.poll():
+            data = os.read(fd, _CHUNK)
+            if not data:
+                poll.unregister(fd)
+                del open_streams[fd]
+                continue
+            tail = (tail + data)[-_TAIL_BYTES:]
+            emit(StepOutput(number, streams[fd], data))
+    return tail
+
+
+def _last_lines(tail: bytes) -> str:
+    lines = tail.decode("utf-8", "replace").splitlines()[-_TAIL_LINES:]
+    return "\n".join(printable(line) for line in lines)

@@ -1,0 +1,135 @@
+"""Sources of a COPY: the words of the instruction to entries of a tree, with their content digests."""
+
+from __future__ import annotations
+
+import os
+
+from cowl.build.tree import DIRECTORY, Content, Entry, content_of
+from cowl.dockerfile.diagnostics import describe_at, quoted, suggestion
+from cowl.dockerfile.globs import BadGlob, compile_glob, has_wildcards, split_wildcards
+from cowl.errors import NotFound
+from cowl.value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cowl.build.tree import Tree
+    from cowl.dockerfile.ignore import Matcher
+    from cowl.dockerfile.nodes import Dockerfile, Transfer, Word
+    from cowl.dockerfile.wildcards import Wildcard
+
+
+class SourceNotFound(NotFound):
+    """A source of COPY or ADD is not there. Fields: path, line, column, source, rule (or "")."""
+
+    def __init__(
+        self, file: Dockerfile, node: Transfer, word: Word, *, rule: str = "", hint: str = "", where: str = ""
+    ) -> None:
+        reason = f"{quoted(word)}: not found in {where or 'the build context'}"
+        if rule:
+            reason = f"{quoted(word)} is in the build context, but {rule} excludes it"
+        super().__init__(describe_at(file, node, reason, word=word), hint=hint)
+        self.path = node.source.path
+        self.line = word.line or node.source.first_line
+        self.column = word.column or node.source.column
+        self.source = str(word)
+        self.rule = rule
+
+
+class Source(Value):
+    """One file or directory to copy. `name` is what it is called when it goes into a directory."""
+
+    name: str
+    entry: Entry
+    content: Content
+
+
+def clean(word: str) -> str:
+    """A source as a path from the root of its tree: "." and "/" are "", ".." never leads out."""
+    return os.path.normpath("/" + word).lstrip("/")
+
+
+def missing_words(tree: Tree, node: Transfer) -> list[Word]:
+    """The sources without wildcards that are not there."""
+    plain = [word for word in node.sources if not has_wildcards(word)]
+    return [word for word in plain if tree.find(clean(word)) is None]
+
+
+def find_sources(tree: Tree, node: Transfer) -> list[Source]:
+    """All sources in order, those of a glob sorted. A glob may match nothing. Every one must exist."""
+    sources = []
+    for word in node.sources:
+        path = clean(word)
+        for found in _matches(tree, path) if has_wildcards(word) else [path]:
+            entry = tree.find(found)
+            if entry is not None:
+                sources.append(Source(os.path.basename(found), entry, content_of(tree, entry)))
+    return sources
+
+
+def _matches(tree: Tree, pattern: str) -> list[str]:
+    """The paths that a glob matches; below a matched directory nothing more is looked for."""
+    head, rest = split_wildcards(pattern)
+    top = tree.find(head)
+    if top is None or top.kind != DIRECTORY:
+        return []
+    try:
+        wildcard = compile_glob(rest)
+    except BadGlob:
+        return []
+    found: list[str] = []
+    _collect(tree, top.path, "", wildcard, found)
+    return found
+
+
+def _collect(tree: Tree, top: str, folder: str, wildcard: Wildcard, found: list[str]) -> None:
+    for name in tree.names("/".join(filter(None, (top, folder)))):
+        path = f"{folder}/{name}" if folder else name
+        if wildcard.matches(path):
+            found.append(f"{top}/{path}" if top else path)
+        elif wildcard.may_match_below(path):
+            _collect(tree, top, path, wildcard, found)
+
+
+def explain_missing(
+    tree: Tree,
+    file: Dockerfile,
+    node: Transfer,
+    word: Word,
+    ignore: Matcher | None,
+    exists: Callable[[str], bool],
+    where: str = "",
+) -> SourceNotFound:
+    """The error for a source that is not there. `exists` looks past .dockerignore.
+
+    `where` says what was searched, "" for the build context.
+    """
+    path = clean(word)
+    if ignore is not None and exists(path):
+        pattern = ignore.reason(path)
+        rule = f"{ignore.path}:{pattern.line} ({pattern.text})" if pattern else ignore.path
+        hint = f"Remove that line, or add !{path} below it."
+        return SourceNotFound(file, node, word, rule=rule, hint=hint)
+    if _leaves(word):
+        hint = "A build sees only the files of its context: copy from there, or build a directory further up."
+        return SourceNotFound(file, node, word, hint=hint)
+    return SourceNotFound(file, node, word, hint=_near(tree, path), where=where)
+
+
+def _leaves(word: str) -> bool:
+    return os.path.normpath(word).startswith("..")
+
+
+def _near(tree: Tree, path: str) -> str:
+    """What the user may have meant, as a hint."""
+    folder, name = os.path.split(path)
+    entry = tree.find(folder)
+    names = tree.names(entry.path) if entry is not None and entry.kind == DIRECTORY else []
+    near = suggestion(name, names)
+    if near:
+        return f"Did you mean {os.path.join(folder, near)}?"
+    if folder and entry is None:
+        return f"There is no folder {folder} there either."
+    shown = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
+    return f"The folder {folder or '.'} has: {shown}" if names else f"The folder {folder or '.'} is empty."

@@ -1,0 +1,109 @@
+"""The workshop: where a task becomes a layer. A stage in the store, the step's effect, pack, commit."""
+
+from __future__ import annotations
+
+import os
+
+from cowl.build.accounts import UnknownOwner
+from cowl.build.copy_step import copy
+from cowl.build.diff_tree import CantReplace, DiffTree
+from cowl.build.tasks import CopyTask, RunTask, WorkdirTask
+from cowl.build.workdir_step import make_workdir
+from cowl.dockerfile.diagnostics import error_at, printable
+from cowl.errors import Unavailable
+from cowl.events import Warned
+from cowl.layer.ownership import for_euid
+from cowl.layer.pack import pack
+from cowl.layer.tar_fields import BadLayer
+from cowl.linux.files import remove_tree
+from cowl.store.faults import means_full
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cowl.build.tasks import Ground, Task
+    from cowl.layer.view import MergedView
+    from cowl.runtime.protocol import Runtime
+    from cowl.store.layers import Layer, Stage
+    from cowl.store.store import Store
+
+
+class StepFailed(Unavailable):
+    """The kernel refused something that a step needed. Fields: path and line of the step, reason."""
+
+    def __init__(self, task: Task, problem: OSError, diff: str) -> None:
+        source = task.node.source
+        self.path = source.path
+        self.line = source.first_line
+        self.reason = problem.strerror or str(problem)
+        where = os.fsdecode(problem.filename or "") if isinstance(problem.filename, str | bytes) else ""
+        told = f": {printable(where.removeprefix(diff))}" if where else ""
+        super().__init__(f"{self.path}:{self.line}: {task.node.keyword} failed: {self.reason}{told}")
+
+
+def make(
+    number: int, task: Task, ground: Ground, store: Store, runtime: Callable[[], Runtime]
+) -> tuple[Layer | None, bool]:
+    """The committed layer (None: the step changed no file), and whether the cache may learn of it.
+
+    Whatever goes wrong, and when it is interrupted, nothing is left in the store.
+    """
+    with store.layers.stage() as stage:
+        store.dress(stage, task.state.layer_keys)
+        made, reusable = _fill(number, task, ground, store, stage, runtime)
+        if not made:
+            return None, reusable
+        packed = pack(stage.diff, None, owners=for_euid(os.geteuid()))
+        return store.layers.commit(stage, packed.diff_id, packed.tar_bytes), reusable
+
+
+def _fill(
+    number: int, task: Task, ground: Ground, store: Store, stage: Stage, runtime: Callable[[], Runtime]
+) -> tuple[bool, bool]:
+    """Does what the task says in the stage: (whether it makes a layer, whether it may be cached)."""
+    try:
+        if isinstance(task, RunTask):
+            _run(number, task, ground, store, stage, runtime)
+            return True, True
+        view = store.view(task.state.layer_keys, stage.diff)
+        below = store.view(task.state.layer_keys)
+        tree = DiffTree(stage.diff, view, below, for_euid(os.geteuid()))
+        if isinstance(task, WorkdirTask):
+            return make_workdir(task, tree, below), True
+        assert isinstance(task, CopyTask)
+        return True, _copy(task, ground, tree, below)
+    except CantReplace as problem:
+        raise error_at(ground.file, task.node, problem.reason) from problem
+    except BadLayer as problem:
+        reason = f"{printable(problem.entry[:80])}: {problem.why}" if problem.entry else problem.why
+        raise error_at(ground.file, task.node, reason) from problem
+    except OSError as problem:
+        if means_full(problem):
+            raise
+        raise StepFailed(task, problem, stage.diff) from problem
+    except UnknownOwner as problem:
+        raise error_at(ground.file, task.node, problem.message, hint=problem.hint) from problem
+
+
+def _copy(task: CopyTask, ground: Ground, tree: DiffTree, below: MergedView) -> bool:
+    unchanged = copy(task, tree, below)
+    if not unchanged:
+        line = f"{task.node.source.path}:{task.node.source.first_line}"
+        ground.emit(Warned(f"{line}: files changed while they were copied: the step is not cached"))
+    return unchanged
+
+
+def _run(
+    number: int, task: RunTask, ground: Ground, store: Store, stage: Stage, runtime: Callable[[], Runtime]
+) -> None:
+    from cowl.build.adopt import adopt
+    from cowl.build.run_step import run
+
+    root = store.root_mount(task.state.layer_keys, stage)
+    view = store.view(task.state.layer_keys)
+    directory = f"{stage.path}/run"
+    os.mkdir(directory, 0o755)
+    user = run(number, task, root, view, directory, runtime(), ground.emit)
+    remove_tree(directory)
+    adopt(stage.diff, view, user.uid, user.gid, for_euid(os.geteuid()))

@@ -1,0 +1,72 @@
+"""Cache keys: equal for what is the same step, different for whatever changes its layer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cowl.build import keys
+from cowl.oci.digest import DiffId
+
+ONE, TWO = DiffId("sha256:" + "1" * 64), DiffId("sha256:" + "2" * 64)
+RUN: dict[str, Any] = {
+    "chain": keys.below([ONE]),
+    "args": ("/bin/sh", "-c", "make"),
+    "env": ("A=1", "B=2"),
+    "user": "",
+    "working_dir": "/",
+    "network": "host",
+}
+COPY: dict[str, Any] = {
+    "chain": keys.below([ONE]),
+    "dest": "/app/",
+    "owner": "",
+    "mode": None,
+    "sources": [("a", "digest")],
+}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"chain": keys.below([TWO])},
+        {"chain": keys.below([ONE, TWO])},
+        {"args": ("/bin/sh", "-c", "make all")},
+        {"args": ("/bin/sh -c make",)},
+        {"env": ("A=1", "B=3")},
+        {"env": ("A=1",)},
+        {"user": "node"},
+        {"working_dir": "/app"},
+        {"network": "none"},
+    ],
+)
+def test_all_that_reaches_a_run_is_in_its_key(change: dict[str, Any]) -> None:
+    assert keys.run_key(**RUN) != keys.run_key(**{**RUN, **change})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"chain": keys.below([TWO])},
+        {"dest": "/app"},
+        {"owner": "node"},
+        {"mode": 0},
+        {"sources": [("b", "digest")]},
+        {"sources": [("a", "other")]},
+        {"sources": [("a", "digest"), ("a", "digest")]},
+    ],
+)
+def test_all_that_a_copy_does_is_in_its_key(change: dict[str, Any]) -> None:
+    assert keys.copy_key(**COPY) != keys.copy_key(**{**COPY, **change})
+
+
+def test_the_order_of_the_environment_means_nothing() -> None:
+    assert keys.run_key(**RUN) == keys.run_key(**{**RUN, "env": ("B=2", "A=1")})
+
+
+def test_kinds_never_meet() -> None:
+    chain = keys.below([])
+    assert chain == "scratch"
+    assert keys.workdir_key(chain, "/a", "") != keys.workdir_key(chain, "/a", "node")
+    assert keys.workdir_key(chain, "/a", "") != keys.copy_key(chain, "/a", "", None, [])
