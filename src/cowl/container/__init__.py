@@ -1,0 +1,1 @@
+"""Containers: options, start, wait, exec, diff, remove."""

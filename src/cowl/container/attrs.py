@@ -1,0 +1,64 @@
+"""The JSON value of `docker container inspect`."""
+
+from __future__ import annotations
+
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from cowl.container.options import Settings
+    from cowl.store.containers import ContainerRecord
+
+
+def container_attrs(record: ContainerRecord, settings: Settings) -> dict[str, Any]:
+    """Docker's keys in Docker's order; what cowl does not have is left out rather than made up."""
+    return {
+        "Id": record.id,
+        "Created": rfc3339(record.created_at),
+        "Path": settings.args[0],
+        "Args": list(settings.args[1:]),
+        "State": {
+            "Status": record.state,
+            "Running": record.state == "running",
+            "Paused": False,
+            "Restarting": False,
+            "Dead": record.state == "dead",
+            "Pid": record.process.pid if record.state == "running" and record.process else 0,
+            "ExitCode": record.exit_code or 0,
+            "StartedAt": rfc3339(record.started_at),
+            "FinishedAt": rfc3339(record.finished_at),
+        },
+        "Image": str(record.image_id),
+        "Name": f"/{record.name}",
+        "Driver": "cowl",
+        "Platform": "linux",
+        "HostConfig": {
+            "Binds": list(settings.binds) or None,
+            "NetworkMode": settings.network,
+            "AutoRemove": record.auto_remove,
+            "ReadonlyRootfs": settings.read_only,
+        },
+        "GraphDriver": {"Name": "cowl", "Data": {"UpperDir": f"{record.directory}/upper"}},
+        "Config": {
+            "Hostname": settings.hostname or record.id[:12],
+            "User": settings.user,
+            "Tty": settings.tty,
+            "OpenStdin": settings.open_stdin,
+            "Env": list(settings.env),
+            "Cmd": list(settings.args[len(settings.entrypoint) :]),
+            "Image": settings.image,
+            "WorkingDir": settings.cwd,
+            "Entrypoint": list(settings.entrypoint) or None,
+            "Labels": dict(settings.labels),
+        },
+    }
+
+
+def rfc3339(seconds: float | None) -> str:
+    """UTC with nanosecond digits as Docker prints it; its zero time for None."""
+    if not seconds:
+        return "0001-01-01T00:00:00Z"
+    whole = int(seconds)
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole)) + f".{int((seconds - whole) * 1e9):09d}Z"

@@ -1,0 +1,94 @@
+"""Settings and an image's files to what the runtime starts: user, files of /etc, spec."""
+
+from __future__ import annotations
+
+import os
+
+from cowl.container.options import Settings, merge_env, parse_bind
+from cowl.errors import NotFound
+from cowl.linux.probe import rung
+from cowl.runtime.netfiles import write_network_files
+from cowl.runtime.options import Bind, ContainerOptions, ProcessOptions
+from cowl.runtime.spec import Bundle, container_spec, process_spec
+from cowl.runtime.user import User, resolve_user
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from cowl.store.containers import ContainerRecord
+    from cowl.store.store import Store
+
+ACCOUNTS_LIMIT = 4 << 20  # bytes of /etc/passwd or /etc/group that are believed
+
+
+def make_bundle(store: Store, record: ContainerRecord, settings: Settings) -> Bundle:
+    """The bundle of a created container; writes its hosts, hostname and resolv.conf into its directory.
+
+    Raises NoSuchUser, InvalidUser, and what reading an account file of the image may raise.
+    """
+    hostname = settings.hostname or _default_hostname(record, settings)
+    files = write_network_files(record.directory, hostname, settings.network)
+    binds = [Bind(*parse_bind(text)) for text in settings.binds]
+    own = {bind.target for bind in binds}
+    options = ContainerOptions(
+        args=settings.args,
+        env=_environment(settings, hostname),
+        cwd=settings.cwd,
+        user=find_user(store, record, settings.user),
+        terminal=settings.tty,
+        hostname=hostname,
+        network=settings.network,
+        read_only=settings.read_only,
+        binds=(*(Bind(source, target) for source, target in files if target not in own), *binds),
+        rung=rung(),
+    )
+    root = store.root_mount(record.layer_keys, record)
+    return Bundle(record.id, container_spec(options), root, record.directory)
+
+
+def make_process(
+    store: Store,
+    record: ContainerRecord,
+    settings: Settings,
+    args: tuple[str, ...],
+    env: tuple[str, ...],
+    user: str,
+    workdir: str,
+    *,
+    tty: bool,
+) -> dict[str, Any]:
+    """The runtime-spec `process` of an exec: the container's environment and user unless said otherwise."""
+    hostname = settings.hostname or _default_hostname(record, settings)
+    options = ProcessOptions(
+        args=args,
+        env=merge_env(_environment(settings.replace(tty=tty), hostname), env),
+        cwd=workdir or settings.cwd,
+        user=find_user(store, record, user or settings.user),
+        terminal=tty,
+    )
+    return process_spec(options)
+
+
+def find_user(store: Store, record: ContainerRecord, text: str) -> User:
+    """The user by the container's own account files, as they are now; nothing of the host is asked."""
+    view = store.view(record.layer_keys, record.upper)
+
+    def accounts(path: str) -> bytes:
+        try:
+            return view.read_file(path, ACCOUNTS_LIMIT)
+        except NotFound:
+            return b""
+
+    return resolve_user(text, accounts("/etc/passwd"), accounts("/etc/group"))
+
+
+def _default_hostname(record: ContainerRecord, settings: Settings) -> str:
+    return os.uname().nodename if settings.network == "host" else record.id[:12]
+
+
+def _environment(settings: Settings, hostname: str) -> tuple[str, ...]:
+    """Docker's order: PATH, HOSTNAME, TERM, then image and caller; later words win."""
+    given = settings.env
+    terminal = ("TERM=xterm",) if settings.tty else ()
+    return merge_env(given[:1], (f"HOSTNAME={hostname}",), terminal, given)

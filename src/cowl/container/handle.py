@@ -1,0 +1,240 @@
+"""A container in the caller's hand: wait, exec, diff, kill, remove. Gone when its `with` block ends."""
+
+from __future__ import annotations
+
+import time
+
+from cowl.container.options import Settings, as_input, as_words
+from cowl.container.result import CompletedRun, RunFailed, RunTimeout
+from cowl.container.streams import Pipes, communicate
+from cowl.errors import Conflict
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from types import TracebackType
+    from typing import Any
+
+    from cowl.container.lifecycle import Containers
+    from cowl.runtime.protocol import Running
+    from cowl.store.containers import ContainerRecord
+    from cowl.store.store import Change
+
+
+class ContainerNotRunning(Conflict):
+    """The container has ended, or never ran; `id` is its whole ID."""
+
+    def __init__(self, container_id: str) -> None:
+        self.id = container_id
+        super().__init__(f"container {container_id} is not running")
+
+
+class Container:
+    """A handle, not a value: its state is read from the store when asked for.
+
+    Made by `Engine.start`, `Engine.container` and `Engine.containers`. As a context manager one that
+    this engine started is killed, and removed if it was started with `remove=True`, when the block ends;
+    one that was only looked up is left alone.
+    """
+
+    def __init__(self, service: Containers, record: ContainerRecord, running: Running | None = None) -> None:
+        self._service = service
+        self._record = record
+        self._running = running
+
+    @property
+    def id(self) -> str:
+        """64 hex digits."""
+        return self._record.id
+
+    @property
+    def name(self) -> str:
+        """As given, or made up like Docker's."""
+        return self._record.name
+
+    @property
+    def settings(self) -> Settings:
+        """What it was started with, image and options folded together."""
+        return Settings.from_json(self._record.settings)
+
+    @property
+    def image(self) -> str:
+        """The image's name as the caller gave it."""
+        return self.settings.image
+
+    @property
+    def image_id(self) -> str:
+        """ "sha256:..." of the image's config."""
+        return str(self._record.image_id)
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        """ENTRYPOINT and CMD or the caller's command, as executed."""
+        return self.settings.args
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The image's labels with the caller's over them."""
+        return dict(self.settings.labels)
+
+    @property
+    def created_at(self) -> float:
+        """Seconds since the epoch."""
+        return self._record.created_at
+
+    @property
+    def state(self) -> str:
+        """ "created", "running" or "exited", as of the last look at the store."""
+        return self._record.state
+
+    @property
+    def exit_code(self) -> int:
+        """0 to 255; 0 while it runs."""
+        return self._record.exit_code
+
+    @property
+    def started_at(self) -> float:
+        """Seconds since the epoch; 0 before it started."""
+        return self._record.started_at
+
+    @property
+    def finished_at(self) -> float:
+        """Seconds since the epoch; 0 before it ended."""
+        return self._record.finished_at
+
+    @property
+    def console(self) -> int:
+        """The master end of its terminal, or -1 without `tty=True` or in another process."""
+        return self._running.console if self._running is not None else -1
+
+    def process(self) -> Running:
+        """Its first process, for the one who started it. Raises ContainerNotRunning in other processes."""
+        if self._running is None:
+            raise ContainerNotRunning(self.id)
+        return self._running
+
+    def refresh(self) -> Container:
+        """Looks at the store again; raises NotFound when the container was removed meanwhile."""
+        self._record = self._service.look(self._record, self._running)
+        return self
+
+    def wait(self, timeout: float | None = None) -> int:
+        """The exit code, once it has ended. Raises RunTimeout after `timeout` seconds; it then runs on.
+
+        Raises NotFound when another process started it with `remove=True`: its code went with its row.
+        """
+        code, self._record = self._service.wait(self._record, self._running, timeout)
+        return code
+
+    def kill(self, signal: int | str = "KILL") -> None:
+        """Sends a signal ("TERM", "SIGTERM" or 15) to its pid 1; raises ContainerNotRunning."""
+        if not self._service.signal(self._record, signal):
+            raise ContainerNotRunning(self.id)
+
+    def stop(self, timeout: float = 10) -> int:
+        """Its stop signal, then SIGKILL after `timeout` seconds; the exit code. No error if it has ended.
+
+        Raises NotFound as `wait` does.
+        """
+        self._service.signal(self._record, self.settings.stop_signal or "TERM")
+        try:
+            return self.wait(timeout)
+        except RunTimeout:
+            self._service.signal(self._record, "KILL")
+            return self.wait()
+
+    def exec(
+        self,
+        args: Sequence[str],
+        *,
+        input: bytes | None = None,  # noqa: A002  # the name that subprocess.run has
+        timeout: float | None = None,
+        check: bool = False,
+        user: str = "",
+        env: Mapping[str, str] | Sequence[str] = (),
+        workdir: str = "",
+    ) -> CompletedRun:
+        """Runs a command inside, like `subprocess.run(capture_output=True)`.
+
+        Raises RunTimeout after `timeout` seconds, when the command is killed with all that descends
+        from it (a daemon that has let go of it lives on); RunFailed with `check=True` and a non-zero
+        exit; CommandNotFound and CommandNotExecutable; ContainerNotRunning. As with `subprocess.run`
+        the output ends when the last process that holds it does: redirect that of what is to stay.
+        """
+        command, data = as_words("the command", args), as_input(input)
+        pipes = Pipes.make()
+        try:
+            running = self._service.exec(self._record, command, pipes.child(), user, env, workdir, tty=False)
+        except BaseException:
+            pipes.close_all()
+            raise
+        try:
+            stdout, stderr = converse(command, pipes, data, timeout)
+            done = CompletedRun(command, running.wait().code, stdout, stderr, self.id)
+        finally:
+            running.close()
+        if check and done.returncode != 0:
+            raise RunFailed(done)
+        return done
+
+    def exec_with(
+        self,
+        args: Sequence[str],
+        stdio: tuple[int, int, int],
+        *,
+        tty: bool = False,
+        user: str = "",
+        env: Mapping[str, str] | Sequence[str] = (),
+        workdir: str = "",
+    ) -> Running:
+        """Starts a command inside on the caller's own fds; the caller waits for the returned process."""
+        return self._service.exec(
+            self._record, as_words("the command", args), stdio, user, env, workdir, tty=tty
+        )
+
+    def diff(self) -> tuple[Change, ...]:
+        """What the container changed against its image, by path: A(dded), C(hanged), D(eleted)."""
+        return self._service.store.changes(self._record)
+
+    def size(self) -> tuple[int, int]:
+        """(bytes it wrote, the same with its image): apparent sizes; measured now if it runs."""
+        return self._service.sizes(self._record)
+
+    def attrs(self) -> dict[str, Any]:
+        """The JSON value of `docker container inspect`."""
+        from cowl.container.attrs import container_attrs
+
+        return container_attrs(self._record, self.settings)
+
+    def remove(self, *, force: bool = False) -> None:
+        """Deletes it with its upper; `force` kills it first. Raises Conflict while it runs."""
+        self._service.remove(self._record, self._running, force=force)
+        self._running = None
+
+    def __enter__(self) -> Container:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._record = self._service.leave(self._record, self._running)
+        self._running = None
+
+    def __repr__(self) -> str:
+        return f"<Container {self.id[:12]} {self.name} {self.state}>"
+
+
+def converse(args: tuple[str, ...], pipes: Pipes, data: bytes, timeout: float | None) -> tuple[bytes, bytes]:
+    """Feeds a started process and drains it to its end: (stdout, stderr).
+
+    Raises RunTimeout at the deadline. The pipes are closed in any case; the caller kills and reaps.
+    """
+    deadline = None if timeout is None else time.monotonic() + timeout
+    pipes.close_child()
+    try:
+        stdout, stderr, in_time = communicate(pipes, data, deadline, time.monotonic)
+    finally:
+        pipes.close()
+    if not in_time:
+        raise RunTimeout(args, timeout or 0, stdout, stderr)
+    return stdout, stderr

@@ -1,0 +1,23 @@
+"""The keyword options of `Engine.run` and `Engine.start`, for type checkers only (PEP 692)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TypedDict
+
+
+class RunKeywords(TypedDict, total=False):
+    """See RunOptions for their meaning."""
+
+    name: str
+    env: Mapping[str, str] | Sequence[str]
+    user: str
+    workdir: str
+    hostname: str
+    network: str
+    entrypoint: Sequence[str] | None
+    binds: Sequence[str]
+    read_only: bool
+    labels: Mapping[str, str] | Sequence[str]
+    tty: bool
+    open_stdin: bool

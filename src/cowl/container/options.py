@@ -1,0 +1,222 @@
+"""What a caller asks of a container, and what it becomes together with the image: pure."""
+
+from __future__ import annotations
+
+from cowl.errors import Invalid
+from cowl.value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from typing import Any
+
+    from cowl.oci.image_config import ContainerConfig
+
+DEFAULT_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+NETWORKS = ("none", "host")
+HOSTNAME_BYTES = 64  # sethostname(2)
+
+
+class InvalidOptions(Invalid):
+    """An option of run, start or exec that makes no sense, or that cowl does not have yet."""
+
+
+class RunOptions(Value):
+    """The caller's side of `run` and `start`; "" and () mean: as the image says.
+
+    env         "KEY=value" words that override the image's
+    binds       "source:target[:ro]" words, source and target absolute
+    entrypoint  replaces the image's and drops its CMD, as Docker does; None keeps it, () clears it
+    """
+
+    name: str = ""
+    env: tuple[str, ...] = ()
+    user: str = ""
+    workdir: str = ""
+    hostname: str = ""
+    network: str = "none"
+    entrypoint: tuple[str, ...] | None = None
+    binds: tuple[str, ...] = ()
+    read_only: bool = False
+    labels: tuple[tuple[str, str], ...] = ()
+    tty: bool = False
+    open_stdin: bool = False
+    remove: bool = False
+
+
+class Settings(Value):
+    """A container's settings: image and options folded together, as stored with its row."""
+
+    image: str
+    args: tuple[str, ...]
+    entrypoint: tuple[str, ...]
+    env: tuple[str, ...]
+    cwd: str
+    user: str
+    hostname: str
+    network: str
+    binds: tuple[str, ...]
+    read_only: bool
+    labels: tuple[tuple[str, str], ...]
+    tty: bool
+    open_stdin: bool
+    stop_signal: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values, for the store."""
+        return self.as_dict()
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> Settings:
+        """The inverse of `to_json`."""
+        known = {name: _frozen(stored[name]) for name in cls._fields}
+        return cls(**known)
+
+
+def as_words(what: str, value: Sequence[str]) -> tuple[str, ...]:
+    """A tuple of words. Raises InvalidOptions for a bare string, which would be taken for its letters."""
+    if isinstance(value, (str, bytes)):
+        raise InvalidOptions(
+            f"{what} is one string, {value!r}, where a list of words belongs",
+            hint="write ['echo', 'hi']; for a shell ['sh', '-c', 'echo hi']",
+        )
+    return tuple(value)
+
+
+def as_input(data: bytes | None) -> bytes:
+    """What a command is to read on its standard input. Raises InvalidOptions for text."""
+    if isinstance(data, str):
+        raise InvalidOptions("the input is text, where bytes belong", hint="encode it: input=text.encode()")
+    return data or b""
+
+
+def fold(image: str, config: ContainerConfig, command: Sequence[str], options: RunOptions) -> Settings:
+    """Image config and options to settings, by Docker's rules. Raises InvalidOptions."""
+    entrypoint = tuple(config.entrypoint or ()) if options.entrypoint is None else options.entrypoint
+    from_image = () if options.entrypoint is not None else tuple(config.cmd or ())
+    args = entrypoint + (as_words("the command", command) or from_image)
+    if not args:
+        raise InvalidOptions(
+            f"no command to run in {image}", hint="the image has no CMD and no ENTRYPOINT: name a command"
+        )
+    if options.network not in NETWORKS:
+        raise InvalidOptions(
+            f"network {options.network!r} is not available", hint="use --network none or --network host"
+        )
+    workdir = options.workdir or config.working_dir or "/"
+    check_process(args, options.env, workdir, options.user)
+    check_hostname(options.hostname)
+    for bind in options.binds:
+        parse_bind(bind)
+    return Settings(
+        image=image,
+        args=args,
+        entrypoint=entrypoint,
+        env=merge_env((DEFAULT_PATH,), config.env, options.env),
+        cwd=workdir,
+        user=options.user or config.user,
+        hostname=options.hostname,
+        network=options.network,
+        binds=options.binds,
+        read_only=options.read_only,
+        labels=tuple({**dict(config.labels), **dict(options.labels)}.items()),
+        tty=options.tty,
+        open_stdin=options.open_stdin,
+        stop_signal=config.stop_signal,
+    )
+
+
+def check_process(args: Sequence[str], env: Sequence[str], workdir: str, user: str) -> None:
+    """Raises InvalidOptions for what no process can be given."""
+    if not args:
+        raise InvalidOptions("no command to run")
+    for word in (*args, *env, workdir, user):
+        _check_text(word)
+    for word in env:
+        if not word.partition("=")[0]:
+            raise InvalidOptions(f"invalid environment variable: {word}", hint="write KEY=value")
+    if not workdir.startswith("/"):
+        raise InvalidOptions(f"the working directory {workdir!r} is not an absolute path")
+
+
+def check_hostname(name: str) -> None:
+    """Raises InvalidOptions for what the kernel or the lines of /etc/hosts can't hold. "" is none."""
+    _check_text(name)
+    if len(name.encode()) > HOSTNAME_BYTES:
+        raise InvalidOptions(f"the hostname {name!r} is longer than {HOSTNAME_BYTES} bytes")
+    if "#" in name or any(character.isspace() or not character.isprintable() for character in name):
+        raise InvalidOptions(f"invalid hostname {name!r}", hint="use letters, digits, '-' and '.'")
+
+
+def _check_text(word: str) -> None:
+    if "\0" in word:
+        raise InvalidOptions(f"a NUL byte in {word!r}")
+    try:
+        word.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        raise InvalidOptions(f"{word!r} can't be written in UTF-8") from None
+
+
+def run_options(
+    *,
+    env: Mapping[str, str] | Sequence[str] = (),
+    labels: Mapping[str, str] | Sequence[str] = (),
+    entrypoint: Sequence[str] | None = None,
+    binds: Sequence[str] = (),
+    **rest: Any,
+) -> RunOptions:
+    """The keyword arguments of `Engine.run` and `Engine.start` as a value."""
+    return RunOptions(
+        env=words(env),
+        labels=label_pairs(labels),
+        entrypoint=None if entrypoint is None else as_words("the entrypoint", entrypoint),
+        binds=as_words("binds", binds),
+        **rest,
+    )
+
+
+def words(pairs: Mapping[str, str] | Sequence[str], what: str = "the environment") -> tuple[str, ...]:
+    """A mapping, or "KEY=value" words, as words."""
+    if isinstance(pairs, dict) or hasattr(pairs, "items"):
+        return tuple(f"{key}={value}" for key, value in pairs.items())
+    return as_words(what, pairs)
+
+
+def label_pairs(labels: Mapping[str, str] | Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """A mapping, or "KEY=value" words, as pairs; of equal keys the last. A word without "=" has no value."""
+    split = (word.partition("=") for word in words(labels, "labels"))
+    return tuple({key: value for key, _, value in split}.items())
+
+
+def merge_env(*lists: Iterable[str]) -> tuple[str, ...]:
+    """Later "KEY=value" words override earlier ones in place; order of first appearance."""
+    merged: dict[str, str] = {}
+    for words in lists:
+        for word in words:
+            merged[word.partition("=")[0]] = word
+    return tuple(merged.values())
+
+
+def parse_bind(text: str) -> tuple[str, str, bool]:
+    """ "source:target[:options]" to (source, target, read_only). Raises InvalidOptions."""
+    _check_text(text)
+    source, _, rest = text.partition(":")
+    target, _, modes = rest.partition(":")
+    if not target:
+        raise InvalidOptions(f"invalid bind {text!r}", hint="write it as /host/path:/container/path[:ro]")
+    if not source.startswith("/"):
+        raise InvalidOptions(
+            f"the bind source {source!r} is not an absolute path", hint="named volumes are not there yet"
+        )
+    if not target.startswith("/") or target.rstrip("/") == "":
+        raise InvalidOptions(f"the bind target {target!r} must be an absolute path below /")
+    unknown = [mode for mode in modes.split(",") if mode and mode not in ("ro", "rw", "z", "Z", "rprivate")]
+    if unknown:
+        raise InvalidOptions(f"unknown bind option {unknown[0]!r} in {text!r}", hint="cowl knows ro and rw")
+    return source, target, "ro" in modes.split(",")
+
+
+def _frozen(value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(_frozen(item) for item in value)
+    return value

@@ -1,0 +1,82 @@
+"""An image as users see it: a frozen view over its config and its layers' rows."""
+
+from __future__ import annotations
+
+from cowl.image.attrs import image_attrs
+from cowl.image.history import HistoryRow, history_rows
+from cowl.oci.image_config import ImageConfig
+from cowl.oci.reference import Reference
+from cowl.value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from cowl.store.images import ImageRecord
+    from cowl.store.layers import Layer
+
+
+class Image(Value):
+    """A read-only image. Two views of one image are equal; changing an image gives another one.
+
+    id            "sha256:..." of its config (OCI image spec: ImageID)
+    references    canonical names, sorted
+    repo_digests  canonical "repository@sha256:..." names it was pulled by
+    created       RFC 3339, as its config says it, or ""
+    created_at    seconds since the epoch when it came into this store
+    config        the whole OCI image config
+    layers        the layers, base first
+    """
+
+    id: str
+    references: tuple[str, ...]
+    repo_digests: tuple[str, ...]
+    created: str
+    created_at: float
+    config: ImageConfig
+    layers: tuple[Layer, ...]
+
+    def __repr__(self) -> str:
+        return f"Image(id={self.id!r}, references={self.references!r}, size_bytes={self.size_bytes})"
+
+    @property
+    def size_bytes(self) -> int:
+        """Apparent size, as Docker's SIZE: the sum of the layers; a shared one counts in each image."""
+        return sum(layer.size_bytes for layer in self.layers)
+
+    @property
+    def architecture(self) -> str:
+        """GOARCH name, as the config says it."""
+        return self.config.architecture
+
+    @property
+    def os(self) -> str:
+        """GOOS name, as the config says it."""
+        return self.config.os
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The names as Docker shows them: "node:14" for "docker.io/library/node:14"."""
+        return tuple(Reference.parse(name).familiar for name in self.references)
+
+    def history(self) -> tuple[HistoryRow, ...]:
+        """One row per history entry, newest first, with the layer that it added, if any."""
+        return history_rows(self.id, self.config, self.layers)
+
+    def attrs(self) -> dict[str, Any]:
+        """The JSON value of `docker image inspect`."""
+        return image_attrs(self)
+
+
+def image_view(record: ImageRecord) -> Image:
+    """The view of a store row. Raises InvalidImageConfig when its config does not parse."""
+    config = ImageConfig.parse(record.config_bytes)
+    return Image(
+        id=str(record.id),
+        references=record.references,
+        repo_digests=record.repo_digests,
+        created=config.created,
+        created_at=record.created_at,
+        config=config,
+        layers=record.layers,
+    )
