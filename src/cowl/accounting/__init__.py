@@ -1,0 +1,1 @@
+"""Accounting: every allocated byte of the store has one owner; figures come from rows, not walks."""

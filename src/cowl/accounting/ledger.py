@@ -1,0 +1,91 @@
+"""The ledger: who refers to which layer, who owns its bytes, and what a removal would free. Pure.
+
+A layer's bytes belong to the images that stand on it, else to the containers, else to the build
+cache, else to the staging of a running pull or build. Nothing is owned twice.
+"""
+
+from __future__ import annotations
+
+from cowl.value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from typing import TypeAlias
+
+    from cowl.store.layers import Layer
+    from cowl.store.rows import Rows
+
+Object: TypeAlias = "tuple[str, str]"  # ("image" | "container" | "step", its ID or key)
+
+IMAGE, CONTAINER, STEP, STAGING = "image", "container", "step", "staging"
+
+
+class Bytes(Value):
+    """An amount of disk: `size_bytes` apparent (file lengths), `allocated_bytes` blocks on disk."""
+
+    size_bytes: int = 0
+    allocated_bytes: int = 0
+
+    def __add__(self, other: Bytes) -> Bytes:
+        return Bytes(self.size_bytes + other.size_bytes, self.allocated_bytes + other.allocated_bytes)
+
+
+class Ledger:
+    """The references of a store at one moment. `uppers`: bytes of each container's directory, by ID."""
+
+    def __init__(self, rows: Rows, uppers: Mapping[str, Bytes]) -> None:
+        self.rows = rows
+        self.uppers = uppers
+        self.layers: dict[str, Layer] = {layer.key: layer for layer in rows.layers}
+        self._users: dict[str, dict[str, list[str]]] = {IMAGE: {}, CONTAINER: {}, STEP: {}}
+        self._needs: dict[Object, frozenset[str]] = {}
+        for image in rows.images:
+            self._refer(IMAGE, image.id, image.layer_keys)
+        for container in rows.containers:
+            self._refer(CONTAINER, container.id, container.layer_keys)
+        for step in rows.steps:
+            self._refer(STEP, step.key, (step.layer_key,) if step.layer_key else ())
+
+    def _refer(self, kind: str, identity: str, keys: Iterable[str]) -> None:
+        needs = self._needs[kind, identity] = frozenset(keys)
+        users = self._users[kind]
+        for key in needs:
+            users.setdefault(key, []).append(identity)
+
+    def users(self, key: str, kind: str) -> Sequence[str]:
+        """The IDs of the images, containers or steps that refer to a layer."""
+        return self._users[kind].get(key, ())
+
+    def owner(self, key: str) -> str:
+        """The kind of the one owner of a layer's bytes: IMAGE, CONTAINER, STEP or STAGING."""
+        return next((kind for kind, users in self._users.items() if key in users), STAGING)
+
+    def bytes_of(self, keys: Iterable[str]) -> Bytes:
+        """What these layers take, each one once however often it is named."""
+        found = [self.layers[key] for key in set(keys)]
+        return Bytes(
+            sum([layer.size_bytes for layer in found]), sum([layer.allocated_bytes for layer in found])
+        )
+
+    def owned(self, kind: str) -> Bytes:
+        """What all layers of one owner take."""
+        return self.bytes_of(key for key in self.layers if self.owner(key) == kind)
+
+    def frees(self, objects: frozenset[Object]) -> Bytes:
+        """What removing exactly these objects frees: a function of the set, never a sum over it.
+
+        A layer goes when all that refer to it (images, containers, steps) are in the set, and no
+        running pull or build pins it. Objects that do not exist free nothing.
+        """
+        touched: set[str] = set().union(*(self._needs.get(found, frozenset()) for found in objects))
+        layers = self.bytes_of(key for key in touched if self._goes_with(key, objects))
+        gone = (identity for kind, identity in objects if kind == CONTAINER)
+        return sum((self.uppers.get(identity, Bytes()) for identity in gone), layers)
+
+    def _goes_with(self, key: str, objects: frozenset[Object]) -> bool:
+        return key not in self.rows.pinned and all(
+            (kind, identity) in objects
+            for kind, users in self._users.items()
+            for identity in users.get(key, ())
+        )

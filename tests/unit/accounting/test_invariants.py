@@ -1,0 +1,160 @@
+"""The invariants of accounting, on random stores: total, predictions, nothing negative."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from tests.unit.store.making import add_image, add_layer, open_store
+
+from cowl.accounting.usage import Usage, usage
+from cowl.accounting.walk import Walk, verify
+from cowl.layer.measure import measure
+from cowl.linux.process import ProcessId
+from cowl.store.removal import ImageInUse
+
+NOBODY = ProcessId(2**22 - 1, 1, "another boot")
+NAMES = st.sampled_from([f"name{number}" for number in range(4)])
+LAYERS = st.lists(st.integers(0, 9), min_size=0, max_size=4)
+SIZES = st.sampled_from([0, 1, 100, 4096, 5000, 70_000])
+
+
+def content_bytes(walked: Walk) -> int:
+    """What layers and containers take, without the directories that hold them."""
+    return sum(sum(walked.under(place).values()) for place in ("layers", "containers"))
+
+
+def check_figures(found: Usage) -> None:
+    """Nothing is negative, and parts add up to wholes."""
+    for image in found.images:
+        assert image.shared_bytes + image.unique_bytes == image.size_bytes
+        assert min(image.shared_bytes, image.unique_bytes, image.containers, image.frees_bytes) >= 0
+        assert image.frees_bytes == found.reclaimable([("image", image.id)])
+    for row in found.rows:
+        assert 0 <= row.active <= row.total
+        assert 0 <= row.reclaimable_bytes <= row.size_bytes
+        assert 0 <= row.reclaimable_allocated_bytes <= row.allocated_bytes
+    for box in found.containers:
+        assert 0 <= box.size_bytes <= box.virtual_bytes
+    staged = sum(layer.allocated_bytes for layer in found.layers if layer.owner == "staging")
+    parts = sum(row.allocated_bytes for row in found.rows) + staged
+    assert parts + found.metadata_bytes + found.staging_bytes == found.total_allocated_bytes
+
+
+class StoreMachine(RuleBasedStateMachine):
+    """Random operations on one store; the invariants hold after every one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.root = Path("/tmp") / f"cowl-ledger-{os.getpid()}-{os.urandom(4).hex()}"
+        self.store = open_store(self.root)
+
+    def teardown(self) -> None:
+        self.store.close()
+        shutil.rmtree(self.root)
+
+    @rule(name=NAMES, numbers=LAYERS)
+    def build(self, name: str, numbers: list[int]) -> None:
+        layers = [add_layer(self.store, f"l{number}", {"f": number * 3000, "g": 1}) for number in numbers]
+        add_image(self.store, f"{name}-{numbers}", layers, tags=[name])
+
+    @rule(number=st.integers(0, 9), key=st.integers(0, 5))
+    def cache(self, number: int, key: int) -> None:
+        layer = add_layer(self.store, f"l{number}", {"f": number * 3000, "g": 1})
+        self.store.steps.add(f"step{key}", layer.key, "RUN")
+
+    @rule(number=st.integers(0, 9))
+    def commit_unused(self, number: int) -> None:
+        add_layer(self.store, f"l{number}", {"f": number * 3000, "g": 1})
+
+    @precondition(lambda self: self.store.images.list())
+    @rule(data=st.data(), size=SIZES, state=st.sampled_from(["created", "measured", "unmeasured"]))
+    def run(self, data: st.DataObject, size: int, state: str) -> None:
+        image = data.draw(st.sampled_from(self.store.images.list()))
+        box = self.store.containers.create("", image.id, image.layer_keys, {})
+        for place in (box.upper, box.directory):
+            Path(place, "log").write_bytes(b"w" * size)
+            os.truncate(Path(place, "log"), size)
+        os.sync()
+        if state != "created":
+            self.store.containers.started(box.id, NOBODY)
+            self.store.containers.exited(box.id, 1, measure(box.upper) if state == "measured" else None)
+
+    @rule(name=NAMES, force=st.booleans())
+    def remove_image(self, name: str, force: bool) -> None:
+        if any(f"docker.io/library/{name}:latest" in image.references for image in self.store.images.list()):
+            try:
+                self.store.remove_image(name, force)
+            except ImageInUse:
+                assert not force
+
+    @rule()
+    def prune(self) -> None:
+        before = content_bytes(verify(str(self.root)))
+        freed = self.store.steps.prune()
+        assert before - content_bytes(verify(str(self.root))) == freed
+
+    @rule()
+    def reopen(self) -> None:
+        self.store.close()
+        self.store = open_store(self.root)
+
+    @rule(data=st.data())
+    def remove_as_predicted(self, data: st.DataObject) -> None:
+        """Any set of objects frees exactly what was said before."""
+        self.reopen()
+        found = usage(self.store)
+        objects = [("image", image.id) for image in found.images]
+        objects += [("container", box.id) for box in found.containers]
+        objects += [("step", step.key) for step in found.cache]
+        chosen = [thing for thing in objects if data.draw(st.booleans())]
+        before = content_bytes(verify(str(self.root)))
+        remove = {
+            "image": self.store.images.remove,
+            "container": self.store.containers.remove,
+            "step": self.store.steps.forget,
+        }
+        for kind, identity in data.draw(st.permutations(chosen)):
+            remove[kind](identity)
+        freed = before - content_bytes(verify(str(self.root)))
+        assert freed == found.reclaimable(chosen)
+
+    @invariant()
+    def total_is_the_walk_s(self) -> None:
+        found, walked = usage(self.store), verify(str(self.root))
+        assert found.total_allocated_bytes == walked.total_allocated_bytes
+        check_figures(found)
+
+    @invariant()
+    def directories_equal_rows(self) -> None:
+        assert self.store.check() == []
+
+
+TestStoreMachine = StoreMachine.TestCase
+TestStoreMachine.settings = settings(
+    max_examples=12, stateful_step_count=15, deadline=None, suppress_health_check=list(HealthCheck)
+)
+
+
+@settings(max_examples=20, deadline=None)
+@given(stacks=st.lists(LAYERS, max_size=5))
+def test_whole_images_share_as_their_stacks_do(stacks: list[list[int]]) -> None:
+    """Shared and unique bytes against their definition, spelled out with sets."""
+    root = Path("/tmp") / f"cowl-sharing-{os.getpid()}-{os.urandom(4).hex()}"
+    try:
+        with open_store(root) as store:
+            made: dict[str, set[int]] = {}
+            for number, stack in enumerate(stacks):
+                layers = [add_layer(store, f"l{name}", {"f": name * 100 + 1}) for name in stack]
+                made[add_image(store, f"i{number}", layers).id] = set(stack)
+            for image in usage(store).images:
+                others: set[int] = set()
+                others.update(*(found for other, found in made.items() if other != image.id))
+                assert image.unique_bytes == sum(name * 100 + 1 for name in made[image.id] - others)
+                assert image.size_bytes == sum(name * 100 + 1 for name in made[image.id])
+    finally:
+        shutil.rmtree(root)
