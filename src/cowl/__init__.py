@@ -1,0 +1,68 @@
+"""cowl: Copy-On-Write Layers, an embeddable container engine for Linux.
+
+The public names, loaded when first used, so that importing cowl costs next to nothing:
+
+    engine = cowl.Engine()
+    image = engine.build("examples/seed", tags=["seed"])
+    done = engine.run("seed", ["cat", "hello.txt"])
+"""
+
+from __future__ import annotations
+
+__version__ = "0.1.0"
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cowl.accounting.usage import Usage as Usage
+    from cowl.config import Config as Config
+    from cowl.container.handle import Container as Container
+    from cowl.container.result import CompletedRun as CompletedRun
+    from cowl.container.result import RunFailed as RunFailed
+    from cowl.container.result import RunTimeout as RunTimeout
+    from cowl.engine import Engine as Engine
+    from cowl.errors import Conflict as Conflict
+    from cowl.errors import Corrupt as Corrupt
+    from cowl.errors import CowlError as CowlError
+    from cowl.errors import Denied as Denied
+    from cowl.errors import Invalid as Invalid
+    from cowl.errors import NotFound as NotFound
+    from cowl.errors import Unavailable as Unavailable
+    from cowl.image.view import Image as Image
+    from cowl.runtime.failures import CommandNotExecutable as CommandNotExecutable
+    from cowl.runtime.failures import CommandNotFound as CommandNotFound
+
+_HOMES = {
+    "CommandNotExecutable": "cowl.runtime.failures",
+    "CommandNotFound": "cowl.runtime.failures",
+    "CompletedRun": "cowl.container.result",
+    "Config": "cowl.config",
+    "Conflict": "cowl.errors",
+    "Container": "cowl.container.handle",
+    "Corrupt": "cowl.errors",
+    "CowlError": "cowl.errors",
+    "Denied": "cowl.errors",
+    "Engine": "cowl.engine",
+    "Image": "cowl.image.view",
+    "Invalid": "cowl.errors",
+    "NotFound": "cowl.errors",
+    "RunFailed": "cowl.container.result",
+    "RunTimeout": "cowl.container.result",
+    "Unavailable": "cowl.errors",
+    "Usage": "cowl.accounting.usage",
+}
+
+__all__ = [*_HOMES, "__version__"]  # noqa: PLE0604
+
+
+def __dir__() -> list[str]:
+    """The public names, loaded or not, for completion in shells and notebooks."""
+    return sorted({*globals(), *_HOMES})
+
+
+def __getattr__(name: str) -> object:
+    """Loads a public name from its module on first use (PEP 562)."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'cowl' has no attribute {name!r}")
+    value = getattr(__import__(_HOMES[name], fromlist=[name]), name)
+    globals()[name] = value
+    return value
