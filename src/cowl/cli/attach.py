@@ -1,0 +1,54 @@
+"""A started process on the caller's streams or terminal, until it ends."""
+
+from __future__ import annotations
+
+import os
+
+from cowl.cli.signals import Forwarder
+from cowl.cli.streams import console_pumps, relay
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    from cowl.cli.streams import Streams
+
+    class Process(Protocol):
+        """What `attach` needs of a started process."""
+
+        @property
+        def console(self) -> int:
+            """The master end of its terminal, or -1."""
+
+        def signal(self, number: int) -> None:
+            """Sends a signal."""
+
+
+def attach(process: Process, pid: int, streams: Streams, *, interactive: bool, proxy: bool) -> None:
+    """Relays streams and signals until the process has ended; the caller's terminal is as before then."""
+    try:
+        exited = os.pidfd_open(pid)
+    except ProcessLookupError:
+        exited = os.open(os.devnull, os.O_RDONLY)  # always readable, like the pidfd of an ended process
+    try:
+        if process.console < 0:
+            with Forwarder(process.signal, None, proxy=proxy) as alarm:
+                relay(streams.pumps, exited, alarm)
+        else:
+            _attach_console(process, exited, interactive=interactive, proxy=proxy)
+    finally:
+        os.close(exited)
+
+
+def _attach_console(process: Process, exited: int, *, interactive: bool, proxy: bool) -> None:
+    from cowl.cli.terminal import Raw, copy_size
+
+    console = process.console
+    terminal = 0 if interactive else 1
+    copy_size(terminal, console)
+    pumps = console_pumps(console, interactive=interactive)
+    with (
+        Forwarder(process.signal, lambda: copy_size(terminal, console), proxy=proxy) as alarm,
+        Raw(terminal, output_only=not interactive),
+    ):
+        relay(pumps, exited, alarm)

@@ -1,0 +1,78 @@
+"""build."""
+
+from __future__ import annotations
+
+import os
+
+from cowl import Invalid
+from cowl.cli.interrupts import end_cleanly
+from cowl.cli.pairs import pairs
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cowl.cli.call import Call
+
+
+class UnsupportedContext(Invalid):
+    """A build context that cowl does not read yet."""
+
+
+def build(call: Call) -> int:
+    """`cowl build`: progress on standard error; with -q the image's ID on standard output."""
+    from cowl.cli.progress import build_progress
+
+    end_cleanly()
+    context = _local(call.words[0])
+    dockerfile = call.text("file")
+    if dockerfile == "-":
+        raise UnsupportedContext("a Dockerfile from standard input is not available yet: write it to a file")
+    network = call.text("network")
+    quiet = call.on("quiet")
+    with build_progress(call.text("progress"), quiet=quiet) as progress, call.engine(progress) as engine:
+        image = engine.build(
+            context,
+            dockerfile=os.path.abspath(dockerfile) if dockerfile else None,
+            tags=call.many("tag"),
+            build_args=_build_args(call.many("build-arg")),
+            labels=pairs(call.many("label")),
+            target=call.text("target"),
+            no_cache=call.on("no-cache"),
+            pull=call.on("pull"),
+            platform=call.text("platform"),
+            network="host" if network == "default" else network,
+        )
+    if call.text("iidfile"):
+        with open(call.text("iidfile"), "w") as out:
+            out.write(image.id)
+    if quiet:
+        print(image.id)
+    return 0
+
+
+def _local(context: str) -> str:
+    """The context when it is a directory here. Raises UnsupportedContext, NotADirectoryError."""
+    if context == "-":
+        raise UnsupportedContext(
+            "a context from standard input is not available yet: unpack it and name the directory"
+        )
+    if "://" in context or context.startswith(("git@", "github.com/")):
+        raise UnsupportedContext(
+            f"{context} is not available as a context yet: fetch it and name the directory"
+        )
+    if not os.path.exists(context):
+        raise FileNotFoundError(2, "the build context does not exist", context)
+    if not os.path.isdir(context):
+        raise NotADirectoryError(20, "the build context is not a directory", context)
+    return context
+
+
+def _build_args(words: tuple[str, ...]) -> dict[str, str | None]:
+    """ "KEY=value", or "KEY" for the value that this process's environment has, if it has one."""
+    found: dict[str, str | None] = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if equals:
+            found[key] = value
+        elif key in os.environ:
+            found[key] = os.environ[key]
+    return found

@@ -1,0 +1,330 @@
+"""The table of commands: parsing, --help, dispatch and completion all read it. A new command is one entry.
+
+What Docker has and cowl does not have yet is left out, so that it is refused by name; `-d` alone is
+here, to say why.
+"""
+
+from __future__ import annotations
+
+from cowl.cli.grammar import BOOL, INT, LIST, MANY, TEXT, Command, Flag
+
+GROUPS = {
+    "builder": "Manage builds",
+    "container": "Manage containers",
+    "image": "Manage images",
+    "system": "Manage cowl",
+}
+
+GLOBAL_FLAGS = (
+    Flag("debug", "D", BOOL, "Show tracebacks of errors"),
+    Flag(
+        "root",
+        "",
+        TEXT,
+        "Directory of the store (default: COWL_ROOT, else /var/lib/cowl for root, else ~/.local/share/cowl)",
+    ),
+    Flag("version", "v", BOOL, "Print version information and quit"),
+)
+
+_TEMPLATES = """Format output using a custom template:
+{table}'json':             Print in JSON format
+'TEMPLATE':         Print output using the given Go template.
+Refer to https://docs.docker.com/go/formatting/ for more information about formatting output with templates"""
+_TABLES = """'table':            Print output in table format with column headers (default)
+'table TEMPLATE':   Print output in table format using the given Go template
+"""
+
+_FORMAT = Flag("format", "", TEXT, _TEMPLATES.format(table=_TABLES))
+_FORMAT_OBJECT = Flag("format", "f", TEXT, _TEMPLATES.format(table=""))
+_FILTER = Flag("filter", "f", LIST, "Filter output based on conditions provided", "filter")
+_NO_TRUNC = Flag("no-trunc", "", BOOL, "Don't truncate output")
+_IDS = "Only show image IDs"
+_PLATFORM = Flag(
+    "platform", "", TEXT, "The platform to choose of a multi-platform image, as os[/arch[/variant]]"
+)
+_PROCESS = (
+    Flag("detach", "d", BOOL, "Run in the background (not available yet: cowl refuses it)"),
+    Flag("env", "e", LIST, "Set environment variables"),
+    Flag("env-file", "", LIST, "Read in a file of environment variables"),
+    Flag("interactive", "i", BOOL, "Keep STDIN open even if not attached"),
+    Flag("tty", "t", BOOL, "Allocate a pseudo-TTY"),
+    Flag("user", "u", TEXT, 'Username or UID (format: "<name|uid>[:<group|gid>]")'),
+    Flag("workdir", "w", TEXT, "Working directory inside the container"),
+)
+_RUN = (
+    *_PROCESS,
+    Flag("cidfile", "", TEXT, "Write the container ID to the file"),
+    Flag("entrypoint", "", TEXT, "Overwrite the default ENTRYPOINT of the image"),
+    Flag("hostname", "h", TEXT, "Container host name"),
+    Flag("label", "l", LIST, "Set meta data on a container"),
+    Flag("name", "", TEXT, "Assign a name to the container"),
+    Flag(
+        "network",
+        "",
+        TEXT,
+        'Connect a container to a network: "none" or "host". Until bridges come the default is none, '
+        "where Docker's is bridge",
+        "network",
+        "none",
+    ),
+    _PLATFORM,
+    Flag("pull", "", TEXT, 'Pull image before running ("always", "missing", "never")', "", "missing"),
+    Flag("quiet", "q", BOOL, "Suppress the pull output"),
+    Flag("read-only", "", BOOL, "Mount the container's root filesystem as read only"),
+    Flag("rm", "", BOOL, "Automatically remove the container when it exits"),
+    Flag("sig-proxy", "", BOOL, "Proxy received signals to the process", "", True),
+    Flag("volume", "v", LIST, "Bind mount a directory or file: /host/path:/container/path[:ro]"),
+)
+_BUILD = (
+    Flag("build-arg", "", LIST, "Set build-time variables"),
+    Flag("file", "f", TEXT, 'Name of the Dockerfile (default: "PATH/Dockerfile")'),
+    Flag("iidfile", "", TEXT, "Write the image ID to the file"),
+    Flag("label", "", LIST, "Set metadata for an image"),
+    Flag(
+        "network",
+        "",
+        TEXT,
+        'Set the networking mode for the RUN instructions during build: "host" or "none"',
+        "",
+        "host",
+    ),
+    Flag("no-cache", "", BOOL, "Do not use cache when building the image"),
+    _PLATFORM,
+    Flag("progress", "", TEXT, 'Set type of progress output ("auto", "plain", "tty")', "", "auto"),
+    Flag("pull", "", BOOL, "Always attempt to pull a newer version of the image"),
+    Flag("quiet", "q", BOOL, "Suppress the build output and print image ID on success"),
+    Flag("tag", "t", LIST, 'Name and optionally a tag in the "name:tag" format'),
+    Flag("target", "", TEXT, "Set the target build stage to build"),
+)
+
+_CONTAINERS = (
+    Command(
+        "run",
+        "Create and run a new container from an image",
+        "[OPTIONS] IMAGE [COMMAND] [ARG...]",
+        "run:run",
+        (1, MANY),
+        _RUN,
+        ("container run",),
+        interspersed=False,
+        failure=125,
+        common=True,
+    ),
+    Command(
+        "exec",
+        "Execute a command in a running container",
+        "[OPTIONS] CONTAINER COMMAND [ARG...]",
+        "exec:execute",
+        (2, MANY),
+        _PROCESS,
+        ("container exec",),
+        interspersed=False,
+        common=True,
+    ),
+    Command(
+        "ps",
+        "List containers",
+        "[OPTIONS]",
+        "ps:list_containers",
+        (0, 0),
+        (
+            Flag("all", "a", BOOL, "Show all containers (default shows just running)"),
+            _FILTER,
+            _FORMAT,
+            Flag("last", "n", INT, "Show n last created containers (includes all states)", "int", -1),
+            Flag("latest", "l", BOOL, "Show the latest created container (includes all states)"),
+            _NO_TRUNC,
+            Flag("quiet", "q", BOOL, "Only display container IDs"),
+            Flag("size", "s", BOOL, "Display total file sizes"),
+        ),
+        ("container ls", "container list", "container ps"),
+        common=True,
+    ),
+    Command(
+        "rm",
+        "Remove one or more containers",
+        "[OPTIONS] CONTAINER [CONTAINER...]",
+        "containers:remove",
+        (1, MANY),
+        (
+            Flag("force", "f", BOOL, "Force the removal of a running container (uses SIGKILL)"),
+            Flag("volumes", "v", BOOL, "Remove anonymous volumes associated with the container"),
+        ),
+        ("container rm", "container remove"),
+    ),
+    Command(
+        "diff",
+        "Inspect changes to files or directories on a container's filesystem",
+        "CONTAINER",
+        "containers:diff",
+        (1, 1),
+        aliases=("container diff",),
+    ),
+    Command(
+        "container inspect",
+        "Display detailed information on one or more containers",
+        "[OPTIONS] CONTAINER [CONTAINER...]",
+        "inspect:inspect_containers",
+        (1, MANY),
+        (_FORMAT_OBJECT, Flag("size", "s", BOOL, "Display total file sizes")),
+    ),
+)
+
+_IMAGES = (
+    Command(
+        "build",
+        "Build an image from a Dockerfile",
+        "[OPTIONS] PATH",
+        "build:build",
+        (1, 1),
+        _BUILD,
+        ("image build", "builder build"),
+        common=True,
+    ),
+    Command(
+        "pull",
+        "Download an image from a registry",
+        "[OPTIONS] NAME[:TAG|@DIGEST]",
+        "pull:pull",
+        (1, 1),
+        (_PLATFORM, Flag("quiet", "q", BOOL, "Suppress verbose output")),
+        ("image pull",),
+        common=True,
+    ),
+    Command(
+        "images",
+        "List images",
+        "[OPTIONS] [REPOSITORY[:TAG]]",
+        "images:list_images",
+        (0, 1),
+        (
+            Flag("all", "a", BOOL, "Show all images (cowl has no intermediate images to hide)"),
+            Flag("digests", "", BOOL, "Show digests"),
+            _FILTER,
+            _FORMAT,
+            _NO_TRUNC,
+            Flag("quiet", "q", BOOL, _IDS),
+        ),
+        ("image ls", "image list"),
+        common=True,
+    ),
+    Command(
+        "history",
+        "Show the history of an image",
+        "[OPTIONS] IMAGE",
+        "history:history",
+        (1, 1),
+        (
+            _FORMAT,
+            Flag("human", "H", BOOL, "Print sizes and dates in human readable format", "", True),
+            _NO_TRUNC,
+            Flag("quiet", "q", BOOL, _IDS),
+        ),
+        ("image history",),
+    ),
+    Command(
+        "import",
+        "Import the contents from a tarball to create a filesystem image",
+        "[OPTIONS] FILE|- [REPOSITORY[:TAG]]",
+        "imports:import_image",
+        (1, 2),
+        (
+            Flag("change", "c", LIST, "Apply Dockerfile instruction to the created image"),
+            Flag("message", "m", TEXT, "Set commit message for imported image"),
+            Flag("platform", "", TEXT, "The platform that the image is for, as os[/arch[/variant]]"),
+        ),
+        ("image import",),
+    ),
+    Command(
+        "inspect",
+        "Return low-level information on images and containers",
+        "[OPTIONS] NAME|ID [NAME|ID...]",
+        "inspect:inspect",
+        (1, MANY),
+        (
+            _FORMAT_OBJECT,
+            Flag("size", "s", BOOL, "Display total file sizes if the type is container"),
+            Flag("type", "", TEXT, "Only inspect objects of the given type"),
+        ),
+    ),
+    Command(
+        "image inspect",
+        "Display detailed information on one or more images",
+        "[OPTIONS] IMAGE [IMAGE...]",
+        "inspect:inspect_images",
+        (1, MANY),
+        (_FORMAT_OBJECT,),
+    ),
+    Command(
+        "rmi",
+        "Remove one or more images",
+        "[OPTIONS] IMAGE [IMAGE...]",
+        "images:remove",
+        (1, MANY),
+        (
+            Flag("force", "f", BOOL, "Force removal of the image"),
+            Flag("no-prune", "", BOOL, "Do not delete untagged parents (cowl's images have none)"),
+        ),
+        ("image rm", "image remove"),
+    ),
+    Command(
+        "tag",
+        "Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE",
+        "SOURCE_IMAGE[:TAG] TARGET_IMAGE[:TAG]",
+        "images:tag",
+        (2, 2),
+        aliases=("image tag",),
+    ),
+)
+
+_SYSTEM = (
+    Command(
+        "builder prune",
+        "Remove build cache",
+        "[OPTIONS]",
+        "prune:prune_build_cache",
+        (0, 0),
+        (
+            Flag("all", "a", BOOL, "Remove all unused build cache, not just dangling ones"),
+            Flag("force", "f", BOOL, "Do not prompt for confirmation"),
+        ),
+    ),
+    Command(
+        "info",
+        "Display system-wide information",
+        "[OPTIONS]",
+        "info:info",
+        (0, 0),
+        (_FORMAT_OBJECT,),
+        ("system info",),
+        common=True,
+    ),
+    Command("system check", "Compare the store's directories with its rows", "", "check:check", (0, 0)),
+    Command(
+        "system df",
+        "Show disk usage",
+        "[OPTIONS]",
+        "df:disk_usage",
+        (0, 0),
+        (_FORMAT, Flag("verbose", "v", BOOL, "Show detailed information on space usage")),
+    ),
+    Command(
+        "version",
+        "Show the cowl version information",
+        "[OPTIONS]",
+        "version:version",
+        (0, 0),
+        (_FORMAT_OBJECT,),
+        common=True,
+    ),
+)
+
+COMMANDS = (*_CONTAINERS, *_IMAGES, *_SYSTEM)
+
+# What cowl parses before the name of a command; the first argument ends these flags.
+TOP = Command("", "", "[OPTIONS] COMMAND [ARG...]", "", (0, MANY), GLOBAL_FLAGS, interspersed=False)
+
+
+def index() -> dict[str, Command]:
+    """Every whole name and alias to its command."""
+    return {name: command for command in COMMANDS for name in (command.name, *command.aliases)}

@@ -1,0 +1,45 @@
+"""rm and diff."""
+
+from __future__ import annotations
+
+import sys
+
+from cowl import CowlError
+from cowl.cli.text import visible
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cowl import Engine
+    from cowl.cli.call import Call
+
+
+def remove(call: Call) -> int:
+    """`cowl rm`: prints what it removed; goes on after one that can't be removed."""
+    failed = 0
+    with call.engine() as engine:
+        for name in call.words:
+            if not _removed(engine, name, force=call.on("force")):
+                failed = 1
+    return failed
+
+
+def _removed(engine: Engine, name: str, *, force: bool) -> bool:
+    from cowl.cli.failure import describe
+
+    try:
+        engine.remove_container(name, force=force)
+    except CowlError as error:
+        sys.stdout.flush()
+        print(describe(error), file=sys.stderr)
+        return False
+    print(name)
+    return True
+
+
+def diff(call: Call) -> int:
+    """`cowl diff`: A(dded), C(hanged) and D(eleted) paths."""
+    with call.engine() as engine:
+        changes = engine.container(call.words[0]).diff()
+    for change in changes:
+        print(visible(f"{change.kind} {change.path}"))
+    return 0

@@ -1,0 +1,91 @@
+"""inspect, for images and containers."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from cowl import CowlError, Invalid, NotFound
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from cowl import Engine
+    from cowl.cli.call import Call
+
+KINDS = ("container", "image")  # in the order in which a bare name is looked up
+TEMPLATE_ERROR = 64  # Docker's exit code for a template that does not parse
+
+
+class UnknownType(Invalid):
+    """--type names something that cowl does not have."""
+
+
+class NoSuchObject(NotFound):
+    """Neither a container nor an image has that name."""
+
+
+def inspect(call: Call) -> int:
+    """`cowl inspect`."""
+    kind = call.text("type")
+    if kind and kind not in KINDS:
+        raise UnknownType(f"unknown type: {kind!r}", hint=f"The types are {', '.join(KINDS)}.")
+    return _inspect(call, (kind,) if kind else KINDS, size=call.on("size"))
+
+
+def inspect_images(call: Call) -> int:
+    """`cowl image inspect`."""
+    return _inspect(call, ("image",), size=False)
+
+
+def inspect_containers(call: Call) -> int:
+    """`cowl container inspect`."""
+    return _inspect(call, ("container",), size=call.on("size"))
+
+
+def _inspect(call: Call, kinds: tuple[str, ...], *, size: bool) -> int:
+    """Prints all that is found, complains of the rest."""
+    found: list[dict[str, Any]] = []
+    errors: list[CowlError] = []
+    with call.engine() as engine:
+        for name in call.words:
+            try:
+                found.append(_attrs(engine, name, kinds, size=size))
+            except CowlError as error:
+                errors.append(error)
+    if found or not call.text("format"):
+        print(render(found, call.text("format")))
+    sys.stdout.flush()
+    for failure in errors:
+        from cowl.cli.failure import describe
+
+        print(describe(failure), file=sys.stderr)
+    return 1 if errors else 0
+
+
+def _attrs(engine: Engine, name: str, kinds: tuple[str, ...], *, size: bool) -> dict[str, Any]:
+    for kind in kinds:
+        try:
+            if kind == "image":
+                return engine.image(name).attrs()
+            box = engine.container(name)
+            written, virtual = box.size() if size else (0, 0)
+            return {**box.attrs(), **({"SizeRw": written, "SizeRootFs": virtual} if size else {})}
+        except NotFound:
+            if len(kinds) == 1:
+                raise
+    raise NoSuchObject(f"No such object: {name}")
+
+
+def render(found: list[dict[str, Any]], template: str) -> str:
+    """The objects as Docker prints them: a JSON array of 4 spaces, or a line of the template each."""
+    if not template:
+        return json.dumps(found, indent=4, ensure_ascii=False)
+    from cowl.cli.template import TemplateSyntaxError, render_object
+
+    try:
+        return "\n".join(render_object(template, attrs) for attrs in found)
+    except TemplateSyntaxError as error:
+        error.exit_status = TEMPLATE_ERROR
+        raise

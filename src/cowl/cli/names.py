@@ -1,0 +1,33 @@
+"""Canonical references cut into the parts that Docker's columns show."""
+
+from __future__ import annotations
+
+
+def familiar(reference: str) -> str:
+    """ "node:14" for "docker.io/library/node:14"; other registries keep their name."""
+    for prefix in ("docker.io/library/", "docker.io/"):
+        if reference.startswith(prefix):
+            return reference.removeprefix(prefix)
+    return reference
+
+
+def canonical(familiar_name: str) -> str:
+    """The inverse of `familiar`: "docker.io/library/node:14" for "node:14"."""
+    domain, slash, _ = familiar_name.partition("/")
+    if slash and ("." in domain or ":" in domain or domain == "localhost"):
+        return familiar_name
+    return f"docker.io/{familiar_name}" if slash else f"docker.io/library/{familiar_name}"
+
+
+def lacks_tag(reference: str) -> bool:
+    """Whether a reference as typed names neither a tag nor a digest, so that `latest` is meant."""
+    _, tag, digest = split(reference)
+    return not tag and not digest
+
+
+def split(reference: str) -> tuple[str, str, str]:
+    """(repository, tag, digest) of a reference; what it lacks is ""."""
+    name, _, digest = reference.partition("@")
+    slash = name.rfind("/")
+    colon = name.find(":", slash + 1)
+    return (name, "", digest) if colon < 0 else (name[:colon], name[colon + 1 :], digest)

@@ -1,0 +1,161 @@
+"""ps: the list of containers."""
+
+from __future__ import annotations
+
+import time
+
+from cowl import NotFound
+from cowl.cli import human, rows
+from cowl.cli.text import command_line, ellipsis, quoted, short_id
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from cowl import Container, Engine
+    from cowl.cli.call import Call
+    from cowl.cli.rows import Row
+
+HEADERS = {
+    "ID": "CONTAINER ID",
+    "Names": "NAMES",
+    "Image": "IMAGE",
+    "Command": "COMMAND",
+    "CreatedAt": "CREATED AT",
+    "RunningFor": "CREATED",
+    "Ports": "PORTS",
+    "State": "STATE",
+    "Status": "STATUS",
+    "Size": "SIZE",
+    "Labels": "LABELS",
+    "Label": "LABEL",
+    "Mounts": "MOUNTS",
+    "LocalVolumes": "LOCAL VOLUMES",
+    "Networks": "NETWORKS",
+}
+COLUMNS = ("ID", "Image", "Command", "RunningFor", "Status", "Ports", "Names")
+FILTERS = ("ancestor", "exited", "id", "label", "name", "status")
+STATES = ("created", "dead", "exited", "paused", "removing", "restarting", "running")
+COMMAND_ROOM = 20
+
+
+def list_containers(call: Call) -> int:
+    """`cowl ps`."""
+    last = 1 if call.on("latest") else call.number("last")
+    size = call.on("size")
+    with call.engine() as engine:
+        wanted = {}
+        if call.many("filter"):
+            from cowl.cli import filters
+
+            wanted = filters.parse(call.many("filter"), FILTERS)
+        every = call.on("all") or last > 0 or "status" in wanted or "exited" in wanted
+        containers = engine.containers(all=every)
+        if wanted:
+            containers = _filtered(engine, containers, wanted)
+        found = container_rows(
+            containers[:last] if last > 0 else containers,
+            time.time(),
+            image_id=lambda name: _image_id(engine, name),
+            full=call.on("no-trunc"),
+            sizes=size or ".Size" in call.text("format"),
+        )
+        columns = (*COLUMNS, "Size") if size else COLUMNS
+        rows.write(found, HEADERS, columns, call.text("format"), quiet=call.on("quiet"))
+    return 0
+
+
+def container_rows(
+    containers: Iterable[Container],
+    now: float,
+    *,
+    image_id: Callable[[str], str] | None = None,
+    full: bool = False,
+    sizes: bool = False,
+) -> list[Row]:
+    """One row a container; with `sizes` the uppers of running ones are measured.
+
+    `image_id` gives the ID that a name stands for now: a container whose image has lost the name that it
+    was started by is shown with the image's ID.
+    """
+    ids: dict[str, str] = {}
+    rows = []
+    for container in containers:
+        image = container.image
+        if image_id is not None:
+            ids[image] = ids.get(image) or image_id(image)
+            image = image if ids[image] == container.image_id else container.image_id
+        rows.append(_row(container, image, now, full, sizes))
+    return rows
+
+
+def _row(container: Container, image: str, now: float, full: bool, sizes: bool) -> Row:
+    command = command_line(container.command)
+    labels = container.labels
+    settings = container.settings
+    sources = [bind.partition(":")[0] for bind in settings.binds]
+    return {
+        "ID": container.id if full else short_id(container.id),
+        "Names": container.name,
+        "Image": image if full or not image.startswith("sha256:") else short_id(image),
+        "Command": quoted(command if full else ellipsis(command, COMMAND_ROOM)),
+        "CreatedAt": human.date(container.created_at),
+        "RunningFor": human.ago(container.created_at, now),
+        "Ports": "",
+        "State": container.state,
+        "Status": human.container_status(
+            container.state, container.exit_code, container.started_at, container.finished_at, now
+        ),
+        "Size": size_text(*container.size()) if sizes else "0B",
+        "Labels": ",".join(sorted(f"{key}={value}" for key, value in labels.items())),
+        "Label": _label(labels),
+        "Mounts": ",".join(source if full else ellipsis(source, 15) for source in sources),
+        "LocalVolumes": "0",
+        "Networks": settings.network,
+    }
+
+
+def size_text(written: int, virtual: int) -> str:
+    """What the container wrote, and that with its image."""
+    return f"{human.short_size(written)} (virtual {human.short_size(virtual)})"
+
+
+def _label(labels: dict[str, str]) -> Callable[[str], str]:
+    """The template method {{.Label "key"}}."""
+    return lambda key: labels.get(key, "")
+
+
+def _filtered(engine: Engine, containers: list[Container], wanted: dict[str, list[str]]) -> list[Container]:
+    from cowl.cli.filters import InvalidFilter
+
+    unknown = [state for state in wanted.get("status", ()) if state not in STATES]
+    if unknown:
+        raise InvalidFilter(
+            f"invalid value for status filter: {unknown[0]!r}", hint=f"The states are {', '.join(STATES)}."
+        )
+    images = {_image_id(engine, name) for name in wanted.get("ancestor", ())}
+    if "ancestor" in wanted:
+        containers = [box for box in containers if box.image_id in images]
+    return [box for box in containers if _passes(box, wanted)]
+
+
+def _image_id(engine: Engine, name: str) -> str:
+    try:
+        return engine.image(name).id
+    except NotFound:
+        return ""
+
+
+def _passes(box: Container, wanted: dict[str, list[str]]) -> bool:
+    from cowl.cli.filters import expression, labels_match
+
+    checks: dict[str, Callable[[str], bool]] = {
+        "name": lambda text: expression(text.removeprefix("/")).search(box.name) is not None,
+        "id": lambda text: box.id.startswith(text),
+        "status": lambda text: box.state == text,
+        "exited": lambda text: box.state == "exited" and str(box.exit_code) == text,
+    }
+    for key, passes in checks.items():
+        if key in wanted and not any(passes(value) for value in wanted[key]):
+            return False
+    return labels_match(wanted.get("label", ()), box.labels)

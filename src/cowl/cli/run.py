@@ -1,0 +1,147 @@
+"""run: a container in the foreground."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from cowl import Invalid, NotFound
+from cowl.cli.pairs import environment, pairs
+from cowl.cli.streams import check_terminal, open_streams
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from cowl import Container, Engine
+    from cowl.cli.call import Call
+    from cowl.cli.streams import Streams
+    from cowl.events import Event
+
+POLICIES = ("always", "missing", "never")
+
+
+class UnsupportedRun(Invalid):
+    """What `docker run` can and cowl can't yet, or flags that contradict each other."""
+
+
+def run(call: Call) -> int:
+    """`cowl run`: the exit code is the container's."""
+    image, *command = call.words
+    tty, interactive = call.on("tty"), call.on("interactive")
+    _check(call)
+    check_terminal(interactive=interactive, tty=tty)
+    listener = _PullListener(quiet=call.on("quiet"))
+    with call.engine(listener) as engine:
+        engine.warm_up()
+        listener.fetch(engine, image, call.text("pull"), call.text("platform"))
+        streams = open_streams(interactive=interactive, tty=tty)
+        try:
+            box = _start(engine, image, command, streams, call)
+        except BaseException:
+            streams.close_all()
+            raise
+        with box:
+            streams.close_child()
+            from cowl.cli.attach import attach  # 2 ms that the container has its own use for
+
+            _write_id(call.text("cidfile"), box)
+            process = box.process()
+            attach(process, process.process.pid, streams, interactive=interactive, proxy=call.on("sig-proxy"))
+            return box.wait()
+
+
+def _check(call: Call) -> None:
+    """Raises UnsupportedRun for what can be told from the flags alone."""
+    if call.on("detach"):
+        raise UnsupportedRun(
+            "-d is not available yet: containers run in the foreground",
+            hint="Put it into the background of your shell with &, or use Engine.start from Python.",
+        )
+    if call.text("pull") not in POLICIES:
+        raise UnsupportedRun(
+            f"invalid --pull {call.text('pull')!r}", hint=f"The policies are {', '.join(POLICIES)}."
+        )
+    if call.text("cidfile") and os.path.exists(call.text("cidfile")):
+        raise UnsupportedRun(
+            f"container ID file found, make sure the other container isn't running or delete "
+            f"{call.text('cidfile')}"
+        )
+
+
+class _PullListener:
+    """Fetches what is missing, and shows progress for no longer than that takes."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet
+        self._show: Any = None
+
+    def __call__(self, event: Event) -> None:
+        if self._show is not None:
+            self._show(event)
+
+    def fetch(self, engine: Engine, image: str, policy: str, platform: str) -> None:
+        """Makes sure that the image is here, as --pull says."""
+        if policy != "always" and self._is_here(engine, image, platform):
+            return
+        if policy == "never":
+            raise NotFound(f"No such image: {image}", hint="--pull never keeps cowl from fetching it.")
+        from cowl.cli import names
+        from cowl.cli.interrupts import end_cleanly
+        from cowl.cli.progress import pull_progress
+
+        end_cleanly()
+        if policy == "missing":
+            tag = ":latest" if names.lacks_tag(image) else ""
+            print(f"Unable to find image '{image}{tag}' locally", file=sys.stderr)
+        with pull_progress(quiet=self._quiet) as self._show:
+            engine.pull(image, platform=platform)
+        self._show = None
+
+    def _is_here(self, engine: Engine, image: str, platform: str) -> bool:
+        if not platform or not engine.has_image(image):
+            return engine.has_image(image)
+        found = engine.image(image)
+        words = platform.split("/")
+        return (found.os, found.architecture)[: len(words)] == tuple(words[:2])
+
+
+def _start(engine: Engine, image: str, command: list[str], streams: Streams, call: Call) -> Container:
+    """The flags as arguments of Engine.start."""
+    stdin, stdout, stderr = streams.child
+    entrypoint = call.text("entrypoint")
+    replaced = [entrypoint] if entrypoint else []
+    return engine.start(
+        image,
+        command,
+        stdin=stdin,
+        stdout=stdout,
+        stderr=stderr,
+        remove=call.on("rm"),
+        name=call.text("name"),
+        env=environment(call.many("env"), call.many("env-file"), os.environ),
+        user=call.text("user"),
+        workdir=call.text("workdir"),
+        hostname=call.text("hostname"),
+        network=call.text("network"),
+        entrypoint=replaced if call.given("entrypoint") else None,
+        read_only=call.on("read-only"),
+        labels=pairs(call.many("label")),
+        binds=[_absolute(bind) for bind in call.many("volume")],
+        tty=call.on("tty"),
+        open_stdin=call.on("interactive"),
+    )
+
+
+def _absolute(bind: str) -> str:
+    """A source below . or .. is one of this directory; a plain word would be a volume's name."""
+    source, colon, rest = bind.partition(":")
+    if source in (".", "..") or source.startswith(("./", "../")):
+        return f"{os.path.abspath(source)}{colon}{rest}"
+    return bind
+
+
+def _write_id(path: str, box: Container) -> None:
+    if path:
+        with open(path, "x") as out:
+            out.write(box.id)

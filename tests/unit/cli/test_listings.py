@@ -1,0 +1,274 @@
+"""images, history, ps and system df: rows from objects, without a store."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from cowl.cli import df, history, images, ps
+from cowl.cli.rows import rendered
+from cowl.cli.template import TemplateError
+
+NOW = 1_700_000_000.0
+TWO_HOURS_AGO = "2023-11-14T20:13:20.5Z"
+ID = "sha256:" + "0123456789abcdef" * 4
+
+
+def image(**changes: Any) -> Any:
+    return SimpleNamespace(
+        **{
+            "id": ID,
+            "tags": ("node:14",),
+            "repo_digests": (),
+            "created": TWO_HOURS_AGO,
+            "size_bytes": 117_345_678,
+            **changes,
+        }
+    )
+
+
+def test_an_image_has_a_row_for_each_name() -> None:
+    rows = images.image_rows([image(tags=("a:1", "localhost:5000/b:2"))], NOW)
+    assert [(row["Repository"], row["Tag"]) for row in rows] == [("a", "1"), ("localhost:5000/b", "2")]
+
+
+def test_the_table_of_images() -> None:
+    rows = images.image_rows([image(), image(tags=(), created="")], NOW)
+    assert rendered(rows, images.HEADERS, images.COLUMNS, "") == (
+        "REPOSITORY   TAG       IMAGE ID       CREATED       SIZE\n"
+        "node         14        0123456789ab   2 hours ago   117MB\n"
+        "<none>       <none>    0123456789ab   N/A           117MB\n"
+    )
+
+
+def test_digests_have_rows_only_when_asked_for() -> None:
+    digest = "sha256:" + "f" * 64
+    pulled = image(repo_digests=(f"docker.io/library/node@{digest}", f"docker.io/u/x@{digest}"))
+    plain = images.image_rows([pulled], NOW)
+    assert [(row["Repository"], row["Tag"], row["Digest"]) for row in plain] == [
+        ("node", "14", "<none>"),
+        ("u/x", "<none>", "<none>"),
+    ]
+    full = images.image_rows([pulled], NOW, digests=True)
+    assert [(row["Repository"], row["Tag"], row["Digest"]) for row in full] == [
+        ("node", "14", digest),
+        ("u/x", "<none>", digest),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "count"),
+    [("node", 1), ("node:14", 1), ("node:15", 0), ("no*", 1), ("docker.io/library/node", 1)],
+)
+def test_references_choose_rows(pattern: str, count: int) -> None:
+    assert len(images.image_rows([image()], NOW, references=[pattern])) == count
+
+
+def test_json_is_a_line_each_with_sorted_keys() -> None:
+    text = rendered(images.image_rows([image()], NOW, full_ids=True), images.HEADERS, images.COLUMNS, "json")
+    row = json.loads(text)
+    assert list(row) == sorted(row)
+    assert (row["ID"], row["Size"], row["CreatedSince"]) == (ID, "117MB", "2 hours ago")
+
+
+def test_templates_over_rows() -> None:
+    rows = images.image_rows([image()], NOW)
+    text = rendered(rows, images.HEADERS, images.COLUMNS, "table {{.Repository}}\\t{{.Size}}")
+    assert text == "REPOSITORY   SIZE\nnode         117MB\n"
+    with pytest.raises(TemplateError):
+        rendered(rows, images.HEADERS, images.COLUMNS, "{{.Nope}}")
+
+
+def entry(**changes: Any) -> Any:
+    return SimpleNamespace(
+        **{
+            "image_id": "<missing>",
+            "created": TWO_HOURS_AGO,
+            "created_by": "RUN /bin/sh -c echo aaaaaaaaabbbbbbbbbb>>hello.txt # buildkit",
+            "size_bytes": 25,
+            "comment": "buildkit.dockerfile.v0",
+            **changes,
+        }
+    )
+
+
+def test_the_table_of_a_history() -> None:
+    found: Any = SimpleNamespace(
+        history=lambda: [entry(image_id=ID), entry(created_by="ENV A=\tb", size_bytes=0)]
+    )
+    text = rendered(history.history_rows(found, NOW), history.HEADERS, history.COLUMNS, "")
+    assert text == (
+        "IMAGE          CREATED       CREATED BY                                      SIZE      COMMENT\n"
+        "0123456789ab   2 hours ago   RUN /bin/sh -c echo aaaaaaaaabbbbbbbbbb>>hel…   25B       "
+        "buildkit.dockerfile.v0\n"
+        "<missing>      2 hours ago   ENV A= b                                        0B        "
+        "buildkit.dockerfile.v0\n"
+    )
+
+
+def test_a_history_in_full_and_in_bare_numbers() -> None:
+    found: Any = SimpleNamespace(history=lambda: [entry(image_id=ID, size_bytes=25_000)])
+    row = history.history_rows(found, NOW, full=True, readable=False)[0]
+    assert row["ID"] == ID
+    assert row["Size"] == "25000"
+    assert row["CreatedBy"].endswith("# buildkit")
+    assert row["CreatedSince"].startswith("2023-11-14T")
+
+
+def container(**changes: Any) -> Any:
+    return SimpleNamespace(
+        **{
+            "id": "fedcba9876543210" * 4,
+            "name": "clever_curie",
+            "image": "node:14",
+            "image_id": ID,
+            "command": ("docker-entrypoint.sh", "node", 'a "b"'),
+            "created_at": NOW - 60,
+            "state": "exited",
+            "exit_code": 3,
+            "started_at": NOW - 60,
+            "finished_at": NOW - 5,
+            "labels": {"b": "2", "a": "1"},
+            "settings": SimpleNamespace(binds=("/very/long/source/path:/x:ro",), network="none"),
+            "size": lambda: (10_000, 1_990_000),
+            **changes,
+        }
+    )
+
+
+def test_the_table_of_containers() -> None:
+    rows = ps.container_rows([container()], NOW, sizes=True)
+    assert rendered(rows, ps.HEADERS, (*ps.COLUMNS, "Size"), "") == (
+        "CONTAINER ID   IMAGE     COMMAND                  CREATED              STATUS                     "
+        "PORTS     NAMES          SIZE\n"
+        'fedcba987654   node:14   "docker-entrypoint.s…"   About a minute ago   Exited (3) 5 seconds ago   '
+        "          clever_curie   10kB (virtual 1.99MB)\n"
+    )
+
+
+def test_templates_over_containers() -> None:
+    rows = ps.container_rows([container()], NOW)
+    template = '{{.Labels}}|{{.Label "a"}}|{{.Mounts}}|{{.Networks}}|{{.Size}}'
+    assert rendered(rows, ps.HEADERS, ps.COLUMNS, template) == "a=1,b=2|1|/very/long/sou…|none|0B\n"
+    full = ps.container_rows([container()], NOW, full=True)[0]
+    assert full["Command"] == '"docker-entrypoint.sh node \'a \\"b\\"\'"'
+    line = rendered(rows, ps.HEADERS, ps.COLUMNS, "json")
+    assert json.loads(line)["ID"] == "fedcba987654"
+    assert rendered(rows, ps.HEADERS, ps.COLUMNS, "{{json .}}") == line
+
+
+def test_a_container_whose_image_lost_its_name() -> None:
+    rows = ps.container_rows([container()], NOW, image_id=lambda name: {"node:14": ID}[name])
+    assert rows[0]["Image"] == "node:14"
+    assert ps.container_rows([container()], NOW, image_id=lambda _: "")[0]["Image"] == "0123456789ab"
+    lost = usage()
+    lost.images[0].references = ()
+    assert df.verbose_rows(usage(), NOW)["Containers"][0]["Image"] == "node:14"
+    assert df.verbose_rows(lost, NOW)["Containers"][0]["Image"] == "0123456789ab"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "passes"),
+    [
+        ({"name": ["curie"]}, True),
+        ({"name": ["^clever_", "x"]}, True),
+        ({"name": ["/clever"]}, True),
+        ({"name": ["("]}, False),
+        ({"id": ["fedc"]}, True),
+        ({"id": ["dcba"]}, False),
+        ({"status": ["running", "exited"]}, True),
+        ({"status": ["running"]}, False),
+        ({"exited": ["3"]}, True),
+        ({"exited": ["0"]}, False),
+        ({"label": ["a=1", "b"]}, True),
+        ({"label": ["a=1", "c"]}, False),
+        ({"name": ["curie"], "status": ["running"]}, False),
+    ],
+)
+def test_filters_of_containers(wanted: dict[str, list[str]], passes: bool) -> None:
+    assert ps._passes(container(), wanted) is passes
+
+
+def usage() -> Any:
+    row = SimpleNamespace
+    return row(
+        rows=(
+            row(kind="Images", total=2, active=1, size_bytes=3000, reclaimable_bytes=1000),
+            row(kind="Containers", total=1, active=0, size_bytes=10, reclaimable_bytes=10),
+            row(kind="Local Volumes", total=0, active=0, size_bytes=0, reclaimable_bytes=0),
+            row(kind="Build Cache", total=3, active=0, size_bytes=1234, reclaimable_bytes=1234),
+        ),
+        images=(
+            row(
+                id=ID,
+                repository="node",
+                tag="14",
+                references=("docker.io/library/node:14",),
+                created=TWO_HOURS_AGO,
+                size_bytes=3000,
+                shared_bytes=2000,
+                unique_bytes=1000,
+                containers=1,
+            ),
+        ),
+        containers=(
+            row(
+                id="ab" * 32,
+                names=("one",),
+                image="node:14",
+                image_id=ID,
+                command=("sh",),
+                created_at=NOW - 60,
+                started_at=NOW - 50,
+                finished_at=NOW - 40,
+                state="exited",
+                exit_code=0,
+                size_bytes=10,
+            ),
+        ),
+        cache=(
+            row(
+                key="cd" * 32,
+                description="RUN x",
+                created_at=NOW - 10,
+                last_used=NOW - 5,
+                size_bytes=1234,
+                shared=False,
+                in_use=False,
+            ),
+        ),
+    )
+
+
+def test_the_table_of_disk_usage() -> None:
+    assert rendered(df.summary_rows(usage()), df.HEADERS, tuple(df.HEADERS), "") == (
+        "TYPE            TOTAL     ACTIVE    SIZE      RECLAIMABLE\n"
+        "Images          2         1         3kB       1kB (33%)\n"
+        "Containers      1         0         10B       10B (100%)\n"
+        "Local Volumes   0         0         0B        0B\n"
+        "Build Cache     3         0         1.234kB   1.234kB\n"
+    )
+
+
+def test_disk_usage_in_full() -> None:
+    found = usage()
+    text = df._sections(found, df.verbose_rows(found, NOW))
+    assert text == (
+        "Images space usage:\n\n"
+        "REPOSITORY   TAG       IMAGE ID       CREATED       SIZE      SHARED SIZE   UNIQUE SIZE   "
+        "CONTAINERS\n"
+        "node         14        0123456789ab   2 hours ago   3kB       2kB           1kB           1\n"
+        "\nContainers space usage:\n\n"
+        "CONTAINER ID   IMAGE     COMMAND   LOCAL VOLUMES   SIZE      CREATED              STATUS"
+        "                      NAMES\n"
+        'abababababab   node:14   "sh"      0               10B       About a minute ago   '
+        "Exited (0) 40 seconds ago   one\n"
+        "\nLocal Volumes space usage:\n\n"
+        "VOLUME NAME   LINKS     SIZE\n"
+        "\nBuild cache usage: 1.234kB\n\n"
+        "CACHE ID       CACHE TYPE   SIZE      CREATED          LAST USED       USAGE     SHARED\n"
+        "cdcdcdcdcdcd   regular      1.234kB   10 seconds ago   5 seconds ago             false\n"
+    )
