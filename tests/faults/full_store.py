@@ -1,0 +1,117 @@
+"""The stories of test_store_full, each run as a program: python -m tests.faults.full_store STORY MOUNT."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from tests.unit.store.making import add_container, add_image, add_layer, leftovers, open_store
+
+from cowl.errors import Unavailable
+from cowl.store import Store
+from cowl.store.faults import StoreFull
+from cowl.store.reserve import RESERVE_BYTES
+
+
+def fill(mount: Path) -> None:
+    """Takes the last byte and, as far as files do, the last block."""
+    with open(mount / "filler", "ab", buffering=0) as file:
+        for length in (1 << 20, 4096, 512, 1):
+            try:
+                while file.write(b"f" * length) == length:
+                    pass
+            except OSError:
+                continue
+        os.fsync(file.fileno())
+    for number in range(10_000):
+        try:
+            (mount / f"filler{number}").write_bytes(b"f")
+        except OSError:
+            return
+
+
+def empty(mount: Path) -> None:
+    for path in mount.glob("filler*"):
+        path.unlink()
+
+
+def sound(store: Store) -> None:
+    assert store.check() == []
+    found = leftovers(store.root)
+    assert not found.get("trash"), found
+
+
+def layer(mount: Path) -> None:
+    """A layer that does not fit: refused, and its space is free again."""
+    with open_store(mount / "store") as store:
+        kept = add_image(store, "kept", [add_layer(store, "kept", {"file": 10_000})])
+        for _ in range(2):
+            with pytest.raises(StoreFull) as caught:
+                add_layer(store, "big", {f"file{number}": 10 << 20 for number in range(9)})
+            assert isinstance(caught.value, Unavailable)
+            sound(store)
+        assert add_layer(store, "fits", {"file": 20 << 20}).size_bytes == 20 << 20
+        assert store.images.list() == (kept,)
+
+
+def rows(mount: Path) -> None:
+    """Rows that do not fit: a typed error, and what was there before is there still."""
+    with open_store(mount / "store") as store:
+        image = add_image(store, "kept", [add_layer(store, "kept")])
+        fill(mount)
+        with pytest.raises(StoreFull):
+            for number in range(10_000):
+                store.images.add(b"%d" % number + b" " * 5000, [])
+        with pytest.raises(StoreFull):
+            for number in range(10_000):
+                add_container(store, image, f"box{number}", 5000 if number > 9 else 0)
+        with pytest.raises((StoreFull, OSError)):
+            for number in range(10_000):
+                add_layer(store, f"layer{number}")
+        sound(store)
+        assert image in store.images.list()
+        empty(mount)
+        add_layer(store, "again")
+        sound(store)
+
+
+def deletion(mount: Path) -> None:
+    """On a disk without a free byte everything can be deleted, twice over."""
+    with open_store(mount / "store") as store:
+        images = [
+            add_image(store, f"image{number}", [add_layer(store, f"layer{number}", {"file": 300_000})])
+            for number in range(5)
+        ]
+        boxes = [add_container(store, image, "", 100_000) for image in images]
+        store.steps.add("step", add_layer(store, "cached").key, "RUN")
+        for box, image in zip(boxes, images, strict=True):
+            fill(mount)
+            store.containers.remove(box.id)
+            fill(mount)
+            assert store.remove_image(image.id).freed_bytes > 300_000
+        fill(mount)
+        assert store.steps.prune() > 0
+        sound(store)
+        assert store.layers.list() == ()
+        empty(mount)
+        add_container(store, add_image(store, "new", []))
+        store.remove_image("new", force=True)
+        assert (mount / "store" / "reserve").stat().st_blocks * 512 >= RESERVE_BYTES
+
+
+def opening(mount: Path) -> None:
+    """A store can be opened on a full disk, to delete; one that is not there yet can't be made."""
+    with open_store(mount / "store") as store:
+        add_image(store, "image", [add_layer(store, "layer", {"file": 300_000})])
+    fill(mount)
+    with pytest.raises(StoreFull):
+        open_store(mount / "another")
+    with open_store(mount / "store") as store:
+        store.remove_image("image")
+        sound(store)
+
+
+if __name__ == "__main__":
+    {"layer": layer, "rows": rows, "deletion": deletion, "opening": opening}[sys.argv[1]](Path(sys.argv[2]))
