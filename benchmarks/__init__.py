@@ -1,0 +1,1 @@
+"""Whole-process measurements beside the peers. `python -m benchmarks --help`."""
