@@ -30,6 +30,8 @@ def report(error: BaseException, command: Command | None, *, debug: bool) -> int
     if isinstance(error, KeyboardInterrupt):
         print(file=sys.stderr)
         return INTERRUPTED
+    if isinstance(error, SystemExit):  # a signal that has said all there is to say
+        return error.code if isinstance(error.code, int) else 1
     print(describe(error), file=sys.stderr)
     return exit_code(error, command)
 

@@ -14,16 +14,34 @@ class _Interrupts:
     """What Ctrl-C does: tidying takes a moment, and an impatient second press must not leave it undone."""
 
     def __init__(self) -> None:
+        self.status = 0  # with which the process ends because of what was heard
         self._count = 0
 
     def heard(self, _number: int, _frame: FrameType | None) -> None:
         self._count += 1
+        self.status = INTERRUPTED
         if self._count == 1:
             raise KeyboardInterrupt
         if self._count >= PATIENCE:
             import os
 
             os._exit(INTERRUPTED)  # the next command finishes what this one leaves
+
+    def unwind(self, number: int, _frame: FrameType | None) -> None:
+        self.status = 128 + number
+        raise SystemExit(self.status)
+
+
+_INTERRUPTS = _Interrupts()  # signal handlers belong to the process, and so does what they heard
+
+
+def ended_by_signal() -> int:
+    """The exit status that a signal asked for, 0 if none came since `end_cleanly`.
+
+    For whoever reports a failure: C code that an exception of a signal handler meets half-way may raise
+    something else in its stead (CPython's import machinery: a TypeError or an ImportError).
+    """
+    return _INTERRUPTS.status
 
 
 def end_cleanly() -> None:
@@ -35,10 +53,6 @@ def end_cleanly() -> None:
 
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) == signal.SIG_DFL:
-            signal.signal(number, _unwind)
+            signal.signal(number, _INTERRUPTS.unwind)
     if signal.getsignal(signal.SIGINT) == signal.default_int_handler:
-        signal.signal(signal.SIGINT, _Interrupts().heard)
-
-
-def _unwind(number: int, _frame: FrameType | None) -> None:
-    raise SystemExit(128 + number)
+        signal.signal(signal.SIGINT, _INTERRUPTS.heard)

@@ -115,7 +115,13 @@ class _Session:
     def failed(self, error: BaseException) -> int:
         """Says what failed on standard error, unless nobody can hear it; the exit status."""
         from cowl.cli.failure import report
+        from cowl.cli.interrupts import INTERRUPTED, ended_by_signal
 
+        status = ended_by_signal()
+        if status and not isinstance(error, KeyboardInterrupt):
+            ended = KeyboardInterrupt() if status == INTERRUPTED else SystemExit(status)
+            ended.__cause__ = error
+            error = ended
         return report(error, self._command, debug=self._debug)
 
 

@@ -203,6 +203,30 @@ def test_a_reader_that_had_enough_ends_it_quietly() -> None:
     assert (done.returncode, done.stderr) == (141, b"")
 
 
+# What CPython does when Ctrl-C comes while its import machinery makes up an ImportError.
+DISGUISED = """
+import signal, sys
+from cowl.cli.interrupts import end_cleanly
+from cowl.cli.main import _Session
+end_cleanly()
+try:
+    signal.raise_signal(getattr(signal, sys.argv[1]))
+except BaseException:
+    sys.exit(_Session().failed(TypeError("expected a message argument")))
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "said"), [("SIGINT", 130, "\n"), ("SIGTERM", 143, ""), ("SIGHUP", 129, "")]
+)
+def test_a_signal_that_surfaces_as_another_error_is_still_a_signal(name: str, status: int, said: str) -> None:
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        [sys.executable, "-c", DISGUISED, name], capture_output=True, text=True, env=env, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (status, "", said)
+
+
 def test_debug_shows_where(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["--debug", "import", "/no/such"]) == 1
     assert "Traceback" in capsys.readouterr().err
