@@ -10,7 +10,7 @@ from cowl.build.context import Context, read_dockerfile, read_ignore, shown_name
 from cowl.build.executor import Executor
 from cowl.build.plan import make_plan
 from cowl.build.request import NETWORKS
-from cowl.build.tasks import Ground
+from cowl.build.task import Ground
 from cowl.dockerfile.parser import parse
 from cowl.errors import Invalid
 from cowl.events import BuildFinished, Warned

@@ -15,8 +15,8 @@ from cowl.errors import Invalid
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from cowl.build.copy_task import CopyTask
     from cowl.build.diff_tree import DiffTree
-    from cowl.build.tasks import CopyTask
     from cowl.build.tree import Entry
     from cowl.layer.view import MergedView
 

@@ -11,10 +11,12 @@ import json
 from hashlib import sha256
 
 from cowl.oci.digest import chain_id
+from cowl.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from typing import Any
 
     from cowl.oci.digest import DiffId
 
@@ -28,24 +30,46 @@ def below(diff_ids: Sequence[DiffId]) -> str:
     return str(chain_id(diff_ids)) if diff_ids else SCRATCH
 
 
-def run_key(
+class StepInputs(Value):
+    """All that decides what a step makes: equal inputs mean equal layers.
+
+    kind   "run", "copy" or "workdir"
+    below  the state that it starts from, see `below`
+    parts  what the instruction adds to that, by name: values that JSON can hold
+    """
+
+    kind: str
+    below: str
+    parts: Mapping[str, Any]
+
+    @property
+    def document(self) -> str:
+        """The inputs as canonical JSON: what the key is the hash of, and what explains a miss."""
+        whole = {"generation": GENERATION, "kind": self.kind, "below": self.below, **self.parts}
+        return json.dumps(whole, sort_keys=True, separators=(",", ":"))
+
+    @property
+    def key(self) -> str:
+        """The hex name of the step in the cache."""
+        return sha256(self.document.encode()).hexdigest()
+
+
+def run_inputs(
     chain: str, args: Sequence[str], env: Sequence[str], user: str, working_dir: str, network: str
-) -> str:
-    """Key of a RUN. `env` is all that the process sees, in any order; proxies are left out by the caller."""
-    return _key("run", chain, args=list(args), env=sorted(env), user=user, cwd=working_dir, network=network)
+) -> StepInputs:
+    """Those of a RUN. `env` is all that the process sees, in any order; the caller leaves proxies out."""
+    parts = {"args": list(args), "env": sorted(env), "user": user, "cwd": working_dir, "network": network}
+    return StepInputs("run", chain, parts)
 
 
-def copy_key(chain: str, dest: str, owner: str, mode: int | None, sources: Sequence[tuple[str, str]]) -> str:
-    """Key of a COPY: `sources` are (base name, content digest) in order; `owner` as written, "" is root."""
+def copy_inputs(
+    chain: str, dest: str, owner: str, mode: int | None, sources: Sequence[tuple[str, str]]
+) -> StepInputs:
+    """Those of a COPY: `sources` are (base name, content digest) in order; `owner` as written, "" is root."""
     pairs = [list(source) for source in sources]
-    return _key("copy", chain, dest=dest, owner=owner, mode=mode, sources=pairs)
+    return StepInputs("copy", chain, {"dest": dest, "owner": owner, "mode": mode, "sources": pairs})
 
 
-def workdir_key(chain: str, path: str, owner: str) -> str:
-    """Key of a WORKDIR: `owner` is the user whom new directories will belong to."""
-    return _key("workdir", chain, path=path, owner=owner)
-
-
-def _key(kind: str, chain: str, **parts: object) -> str:
-    document = {"generation": GENERATION, "kind": kind, "below": chain, **parts}
-    return sha256(json.dumps(document, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+def workdir_inputs(chain: str, path: str, owner: str) -> StepInputs:
+    """Those of a WORKDIR: `owner` is the user whom new directories will belong to."""
+    return StepInputs("workdir", chain, {"path": path, "owner": owner})

@@ -17,7 +17,7 @@ from cowl.runtime.user import resolve_user
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cowl.build.tasks import RunTask
+    from cowl.build.run_task import RunTask
     from cowl.events import Emit
     from cowl.layer.view import MergedView
     from cowl.linux.root_mount import RootMount

@@ -7,7 +7,7 @@ from cowl.build.accounts import UnknownOwner, owner_ids
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cowl.build.diff_tree import DiffTree
-    from cowl.build.tasks import WorkdirTask
+    from cowl.build.workdir_task import WorkdirTask
     from cowl.layer.view import MergedView
 
 

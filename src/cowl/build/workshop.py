@@ -6,9 +6,11 @@ import os
 
 from cowl.build.accounts import UnknownOwner
 from cowl.build.copy_step import copy
+from cowl.build.copy_task import CopyTask
 from cowl.build.diff_tree import CantReplace, DiffTree
-from cowl.build.tasks import CopyTask, RunTask, WorkdirTask
+from cowl.build.run_task import RunTask
 from cowl.build.workdir_step import make_workdir
+from cowl.build.workdir_task import WorkdirTask
 from cowl.dockerfile.diagnostics import error_at, printable
 from cowl.errors import Unavailable
 from cowl.events import Warned
@@ -22,7 +24,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cowl.build.tasks import Ground, Task
+    from cowl.build.task import Ground, Task
     from cowl.layer.view import MergedView
     from cowl.runtime.protocol import Runtime
     from cowl.store.layers import Layer, Stage

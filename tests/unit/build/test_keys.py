@@ -42,7 +42,7 @@ COPY: dict[str, Any] = {
     ],
 )
 def test_all_that_reaches_a_run_is_in_its_key(change: dict[str, Any]) -> None:
-    assert keys.run_key(**RUN) != keys.run_key(**{**RUN, **change})
+    assert keys.run_inputs(**RUN).key != keys.run_inputs(**{**RUN, **change}).key
 
 
 @pytest.mark.parametrize(
@@ -58,15 +58,15 @@ def test_all_that_reaches_a_run_is_in_its_key(change: dict[str, Any]) -> None:
     ],
 )
 def test_all_that_a_copy_does_is_in_its_key(change: dict[str, Any]) -> None:
-    assert keys.copy_key(**COPY) != keys.copy_key(**{**COPY, **change})
+    assert keys.copy_inputs(**COPY).key != keys.copy_inputs(**{**COPY, **change}).key
 
 
 def test_the_order_of_the_environment_means_nothing() -> None:
-    assert keys.run_key(**RUN) == keys.run_key(**{**RUN, "env": ("B=2", "A=1")})
+    assert keys.run_inputs(**RUN).key == keys.run_inputs(**{**RUN, "env": ("B=2", "A=1")}).key
 
 
 def test_kinds_never_meet() -> None:
     chain = keys.below([])
     assert chain == "scratch"
-    assert keys.workdir_key(chain, "/a", "") != keys.workdir_key(chain, "/a", "node")
-    assert keys.workdir_key(chain, "/a", "") != keys.copy_key(chain, "/a", "", None, [])
+    assert keys.workdir_inputs(chain, "/a", "").key != keys.workdir_inputs(chain, "/a", "node").key
+    assert keys.workdir_inputs(chain, "/a", "").key != keys.copy_inputs(chain, "/a", "", None, []).key

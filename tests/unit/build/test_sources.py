@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from cowl.build.context import Context
+from cowl.build.copy_task import copy_task
 from cowl.build.sources import SourceNotFound, clean, find_sources
 from cowl.build.state import from_scratch
-from cowl.build.tasks import Ground, copy_task
+from cowl.build.task import Ground
 from cowl.dockerfile import nodes
 from cowl.dockerfile.ignore import parse_ignore
 from cowl.dockerfile.parser import parse

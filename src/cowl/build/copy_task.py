@@ -1,75 +1,24 @@
-"""Tasks: steps that make files, fully decided: variables in, sources found, keys known; nothing made yet."""
+"""The task of a COPY or ADD: which files of which tree go where, with which owner and mode."""
 
 from __future__ import annotations
 
 import os
 
-from cowl.build import keys
-from cowl.build.history import run_text, transfer_text
-from cowl.build.plan import PROXIES
+from cowl.build.history import transfer_text
+from cowl.build.keys import copy_inputs
 from cowl.build.refusals import check_supported, parse_mode
 from cowl.build.sources import Source, explain_missing, find_sources, missing_words
-from cowl.build.state import DEFAULT_PATH, State
+from cowl.build.task import Task
 from cowl.dockerfile import nodes
 from cowl.dockerfile.diagnostics import error_at
 from cowl.events import Warned
-from cowl.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from cowl.build.context import Context
+    from cowl.build.state import State
+    from cowl.build.task import Ground
     from cowl.build.tree import Tree
-    from cowl.dockerfile.nodes import Dockerfile, Instruction
-    from cowl.events import Emit
-    from cowl.oci.platform import Platform
-
-
-class Ground(Value):
-    """What all steps of a build stand on.
-
-    given          the build arguments that have a value
-    platform       what the image is for
-    base_platform  the same if the caller asked for it, else None: any base that is there will do
-    """
-
-    file: Dockerfile
-    context: Context
-    given: Mapping[str, str]
-    platform: Platform
-    base_platform: Platform | None
-    network: str
-    emit: Emit
-
-
-class Task(Value):
-    """What to do. `state` is what holds behind it, but for the new layer and the history entry `history`.
-
-    key  of the cache; "" when there is nothing to do
-    """
-
-    state: State
-    node: Instruction
-    key: str
-    history: str
-
-
-class RunTask(Task):
-    """RUN: `args` as `user` in `working_dir`, with `env` ("NAME=value" words) and nothing else."""
-
-    args: tuple[str, ...]
-    env: tuple[str, ...]
-    user: str
-    working_dir: str
-    network: str
-
-
-class WorkdirTask(Task):
-    """WORKDIR: makes the directories of the absolute `path`; new ones belong to `owner`, a USER text."""
-
-    path: str
-    owner: str
+    from cowl.dockerfile.nodes import Dockerfile
 
 
 class CopyTask(Task):
@@ -85,49 +34,6 @@ class CopyTask(Task):
     dest: str
     owner: str
     mode: int | None
-
-
-def run_task(state: State, node: nodes.Run, ground: Ground) -> RunTask:
-    """The task of a RUN whose variables are in."""
-    args = (*state.shell, node.command) if isinstance(node.command, str) else tuple(map(str, node.command))
-    network = ground.network if node.network in ("", "default") else str(node.network)
-    config = state.image.config
-    variables = state.environment
-    variables.setdefault("PATH", DEFAULT_PATH)
-    env = [f"{name}={value}" for name, value in variables.items()]
-    return RunTask(
-        state=state,
-        node=node,
-        key=keys.run_key(state.chain, args, env, config.user, state.working_dir, network),
-        history=run_text(args, state.arguments, state.environment),
-        args=args,
-        env=(*env, *_proxies(ground.given, variables)),
-        user=config.user,
-        working_dir=state.working_dir,
-        network=network,
-    )
-
-
-def _proxies(given: Mapping[str, str], variables: Mapping[str, str]) -> list[str]:
-    """The proxy arguments that no ARG declares, in both spellings."""
-    found = {name.lower(): value for name, value in given.items() if name.lower() in PROXIES}
-    words = ((spelling, value) for name, value in found.items() for spelling in (name, name.upper()))
-    return [f"{name}={value}" for name, value in words if name not in variables]
-
-
-def workdir_task(state: State, node: nodes.Workdir, _ground: Ground) -> WorkdirTask:
-    """The task of a WORKDIR; nothing is to do for "/", which is always there."""
-    path = os.path.normpath(os.path.join("/", state.working_dir, node.path))
-    path = "/" + path.lstrip("/")
-    config = state.image.config.replace(working_dir=path)
-    return WorkdirTask(
-        state=state.replace(image=state.image.replace(config=config)),
-        node=node,
-        key=keys.workdir_key(state.chain, path, config.user) if path != "/" else "",
-        history=f"WORKDIR {path}",
-        path=path,
-        owner=config.user,
-    )
 
 
 def copy_task(state: State, node: nodes.Copy | nodes.Add, ground: Ground, tree: Tree) -> CopyTask:
@@ -146,7 +52,7 @@ def copy_task(state: State, node: nodes.Copy | nodes.Add, ground: Ground, tree: 
     return CopyTask(
         state=state,
         node=node,
-        key=keys.copy_key(state.chain, dest, str(node.chown), mode, named),
+        inputs=copy_inputs(state.chain, dest, str(node.chown), mode, named),
         history=transfer_text(node.keyword, str(node.chown), str(node.chmod), node.sources, str(node.dest)),
         tree=tree,
         sources=tuple(sources),

@@ -1,0 +1,45 @@
+"""Tasks: steps that make files, fully decided: variables in, sources found; nothing made yet."""
+
+from __future__ import annotations
+
+from cowl.value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cowl.build.context import Context
+    from cowl.build.keys import StepInputs
+    from cowl.build.state import State
+    from cowl.dockerfile.nodes import Dockerfile, Instruction
+    from cowl.events import Emit
+    from cowl.oci.platform import Platform
+
+
+class Ground(Value):
+    """What all steps of a build stand on.
+
+    given          the build arguments that have a value
+    platform       what the image is for
+    base_platform  the same if the caller asked for it, else None: any base that is there will do
+    """
+
+    file: Dockerfile
+    context: Context
+    given: Mapping[str, str]
+    platform: Platform
+    base_platform: Platform | None
+    network: str
+    emit: Emit
+
+
+class Task(Value):
+    """What to do. `state` is what holds behind it, but for the new layer and the history entry `history`.
+
+    inputs   what the cache knows the step by; None when there is nothing to do
+    """
+
+    state: State
+    node: Instruction
+    inputs: StepInputs | None
+    history: str
