@@ -11,11 +11,12 @@ from cowl.events import silent
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from types import TracebackType
     from typing import Any, BinaryIO, Unpack
 
     from cowl.accounting.usage import Usage
+    from cowl.build.keywords import BuildKeywords
     from cowl.config import Config
     from cowl.container.handle import Container
     from cowl.container.keywords import RunKeywords
@@ -66,41 +67,22 @@ class Engine:
     def build(
         self,
         context: str | os.PathLike[str],
-        *,
-        dockerfile: str | None = None,
-        tags: Sequence[str] = (),
-        build_args: Mapping[str, str | None] | None = None,
-        labels: Mapping[str, str] | None = None,
-        target: str = "",
-        no_cache: bool = False,
-        pull: bool = False,
-        platform: str = "",
-        network: str = "host",
+        **options: Unpack[BuildKeywords],
     ) -> Image:
-        """Builds a Dockerfile and tags the image; `pull` asks the registry for newer bases.
+        """Builds a Dockerfile and tags the image; `options` are the fields of BuildRequest.
 
         Raises DockerfileError with file, line and column; RunFailed of a RUN step; NotFound for a
         base that nobody has. A failed build publishes nothing but the cached steps that succeeded.
         """
         from cowl.build.build import build
-        from cowl.build.request import BuildRequest
+        from cowl.build.request import build_request
 
-        request = BuildRequest(
-            context=os.path.abspath(context),
-            dockerfile=dockerfile or "",
-            tags=tuple(tags),
-            build_args=tuple((build_args or {}).items()),
-            labels=tuple((labels or {}).items()),
-            target=target,
-            no_cache=no_cache,
-            platform=platform,
-            network=network,
-        )
+        request = build_request(context, options)
         record = build(
             request,
             store=self.store,
             runtime=self._running_runtime,
-            resolve_base=lambda name, wanted: self._resolve(name, wanted, always=pull),
+            resolve_base=lambda name, wanted: self._resolve(name, wanted, always=request.pull),
             emit=self._emit,
             clock=time.time,
         )

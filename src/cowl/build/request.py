@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
 from cowl.value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cowl.build.keywords import BuildKeywords
 
 NETWORKS = ("host", "none")
 
@@ -18,6 +24,7 @@ class BuildRequest(Value):
     target      name or number of the stage to build; "" is the last one
     no_cache    run every step again
     platform    os/architecture[/variant]; "" is this machine's
+    pull        ask the registry for newer bases
     network     of RUN: "host" or "none"
     """
 
@@ -29,4 +36,16 @@ class BuildRequest(Value):
     target: str = ""
     no_cache: bool = False
     platform: str = ""
+    pull: bool = False
     network: str = "host"
+
+
+def build_request(context: str | os.PathLike[str], options: BuildKeywords) -> BuildRequest:
+    """The request that the keywords of `Engine.build` say: mappings to pairs, paths to absolute ones."""
+    given: dict[str, object] = dict(options)
+    for name in ("build_args", "labels"):
+        if name in given:
+            given[name] = tuple(dict(given[name]).items())  # type: ignore[call-overload]
+    given["tags"] = tuple(options.get("tags", ()))
+    given["dockerfile"] = options.get("dockerfile") or ""
+    return BuildRequest(context=os.path.abspath(context), **given)  # type: ignore[arg-type]

@@ -6,6 +6,7 @@ here, to say why.
 
 from __future__ import annotations
 
+from cowl.cli.build_flags import BUILD, PLATFORM
 from cowl.cli.grammar import BOOL, INT, LIST, MANY, TEXT, Command, Flag
 
 GROUPS = {
@@ -39,9 +40,6 @@ _FORMAT_OBJECT = Flag("format", "f", TEXT, _TEMPLATES.format(table=""))
 _FILTER = Flag("filter", "f", LIST, "Filter output based on conditions provided", "filter")
 _NO_TRUNC = Flag("no-trunc", "", BOOL, "Don't truncate output")
 _IDS = "Only show image IDs"
-_PLATFORM = Flag(
-    "platform", "", TEXT, "The platform to choose of a multi-platform image, as os[/arch[/variant]]"
-)
 _PROCESS = (
     Flag("detach", "d", BOOL, "Run in the background (not available yet: cowl refuses it)"),
     Flag("env", "e", LIST, "Set environment variables"),
@@ -67,7 +65,7 @@ _RUN = (
         "network",
         "none",
     ),
-    _PLATFORM,
+    PLATFORM,
     Flag("pull", "", TEXT, 'Pull image before running ("always", "missing", "never")', "", "missing"),
     Flag("quiet", "q", BOOL, "Suppress the pull output"),
     Flag("read-only", "", BOOL, "Mount the container's root filesystem as read only"),
@@ -75,28 +73,6 @@ _RUN = (
     Flag("sig-proxy", "", BOOL, "Proxy received signals to the process", "", True),
     Flag("volume", "v", LIST, "Bind mount a directory or file: /host/path:/container/path[:ro]"),
 )
-_BUILD = (
-    Flag("build-arg", "", LIST, "Set build-time variables"),
-    Flag("file", "f", TEXT, 'Name of the Dockerfile (default: "PATH/Dockerfile")'),
-    Flag("iidfile", "", TEXT, "Write the image ID to the file"),
-    Flag("label", "", LIST, "Set metadata for an image"),
-    Flag(
-        "network",
-        "",
-        TEXT,
-        'Set the networking mode for the RUN instructions during build: "host" or "none"',
-        "",
-        "host",
-    ),
-    Flag("no-cache", "", BOOL, "Do not use cache when building the image"),
-    _PLATFORM,
-    Flag("progress", "", TEXT, 'Set type of progress output ("auto", "plain", "tty")', "", "auto"),
-    Flag("pull", "", BOOL, "Always attempt to pull a newer version of the image"),
-    Flag("quiet", "q", BOOL, "Suppress the build output and print image ID on success"),
-    Flag("tag", "t", LIST, 'Name and optionally a tag in the "name:tag" format'),
-    Flag("target", "", TEXT, "Set the target build stage to build"),
-)
-
 _CONTAINERS = (
     Command(
         "run",
@@ -177,7 +153,7 @@ _IMAGES = (
         "[OPTIONS] PATH",
         "build:build",
         (1, 1),
-        _BUILD,
+        BUILD,
         ("image build", "builder build"),
         common=True,
     ),
@@ -187,7 +163,7 @@ _IMAGES = (
         "[OPTIONS] NAME[:TAG|@DIGEST]",
         "pull:pull",
         (1, 1),
-        (_PLATFORM, Flag("quiet", "q", BOOL, "Suppress verbose output")),
+        (PLATFORM, Flag("quiet", "q", BOOL, "Suppress verbose output")),
         ("image pull",),
         common=True,
     ),

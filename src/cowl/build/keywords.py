@@ -1,0 +1,20 @@
+"""The keyword options of `Engine.build`, for type checkers only (PEP 692)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TypedDict
+
+
+class BuildKeywords(TypedDict, total=False):
+    """See BuildRequest for their meaning."""
+
+    build_args: Mapping[str, str | None]
+    dockerfile: str | None
+    labels: Mapping[str, str]
+    network: str
+    no_cache: bool
+    platform: str
+    pull: bool
+    tags: Sequence[str]
+    target: str

@@ -1,0 +1,30 @@
+"""The flags of `cowl build`: a part of the table of commands."""
+
+from __future__ import annotations
+
+from cowl.cli.grammar import BOOL, LIST, TEXT, Flag
+
+PLATFORM = Flag(
+    "platform", "", TEXT, "The platform to choose of a multi-platform image, as os[/arch[/variant]]"
+)
+BUILD = (
+    Flag("build-arg", "", LIST, "Set build-time variables"),
+    Flag("file", "f", TEXT, 'Name of the Dockerfile (default: "PATH/Dockerfile")'),
+    Flag("iidfile", "", TEXT, "Write the image ID to the file"),
+    Flag("label", "", LIST, "Set metadata for an image"),
+    Flag(
+        "network",
+        "",
+        TEXT,
+        'Set the networking mode for the RUN instructions during build: "host" or "none"',
+        "",
+        "host",
+    ),
+    Flag("no-cache", "", BOOL, "Do not use cache when building the image"),
+    PLATFORM,
+    Flag("progress", "", TEXT, 'Set type of progress output ("auto", "plain", "tty")', "", "auto"),
+    Flag("pull", "", BOOL, "Always attempt to pull a newer version of the image"),
+    Flag("quiet", "q", BOOL, "Suppress the build output and print image ID on success"),
+    Flag("tag", "t", LIST, 'Name and optionally a tag in the "name:tag" format'),
+    Flag("target", "", TEXT, "Set the target build stage to build"),
+)
