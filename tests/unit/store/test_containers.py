@@ -89,8 +89,8 @@ def test_find_takes_name_id_and_prefix(store: Store, image: ImageRecord) -> None
     for text in ("web", "/web", box.id, box.id[:12], box.id[:1]):
         assert store.containers.find(text) == box
     with pytest.raises(NoSuchContainer) as caught:
-        store.containers.find("db")
-    assert caught.value.message == "No such container: db"
+        store.containers.find("shop")  # no hex digits: never the prefix of an ID
+    assert caught.value.message == "No such container: shop"
     for text in ("", "/", "%", "_"):
         with pytest.raises(NoSuchContainer):
             store.containers.find(text)
