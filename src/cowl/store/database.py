@@ -104,18 +104,19 @@ class Database:
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA foreign_keys = ON")
         if version < schema.VERSION:
-            self._create(connection)
+            self._lift(connection)
 
-    def _create(self, connection: sqlite.Connection) -> None:
-        """Makes the tables, unless another process has done so while we waited for the lock."""
+    def _lift(self, connection: sqlite.Connection) -> None:
+        """Makes the tables or changes older ones, unless another process did while we waited for the lock."""
         fcntl.flock(self.lock_fd, fcntl.LOCK_EX)
         try:
             connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("BEGIN IMMEDIATE")
-            if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
-                for statement in schema.TABLES.split(";\n"):
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            if version < schema.VERSION:
+                for statement in schema.statements(version):
                     connection.execute(statement)
                 connection.execute(f"PRAGMA user_version = {schema.VERSION}")
             connection.execute("COMMIT")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-VERSION = 1
-
+# Version 1. Never changed any more: what comes later is in CHANGES.
 TABLES = """
 CREATE TABLE meta (
     name TEXT PRIMARY KEY, value TEXT NOT NULL
@@ -85,3 +84,22 @@ CREATE TABLE pins (
 ) WITHOUT ROWID;
 CREATE INDEX pins_by_layer ON pins (layer);
 """
+
+# What lifts a store by one version each, oldest first. Only ever appended to.
+CHANGES = (
+    """
+-- Images that show a failed step's file system, before and after it. They are found by ID alone.
+CREATE TABLE snapshots (
+    image TEXT PRIMARY KEY REFERENCES images (id) ON DELETE CASCADE,
+    step TEXT NOT NULL, created_at REAL NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX snapshots_by_step ON snapshots (step);
+""",
+)
+VERSION = 1 + len(CHANGES)
+
+
+def statements(version: int) -> list[str]:
+    """What brings a store of that version (0: an empty database) to VERSION."""
+    scripts = CHANGES[version - 1 :] if version else (TABLES, *CHANGES)
+    return [statement for script in scripts for statement in script.split(";\n") if statement.strip()]
