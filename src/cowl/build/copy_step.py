@@ -17,6 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cowl.build.copy_task import CopyTask
     from cowl.build.diff_tree import DiffTree
+    from cowl.build.sources import Source
     from cowl.build.tree import Entry
     from cowl.layer.view import MergedView
 
@@ -50,7 +51,7 @@ class _Copier:
         for source in self._task.sources:
             self._traces.clear()
             self._first.clear()
-            self._copy(source.entry, self._target(source.name, source.entry))
+            self._copy(source, self._target(source.name, source.entry))
             unchanged &= tuple(self._traces) == source.content.traces
         self._tree.settle()
         return unchanged
@@ -68,26 +69,25 @@ class _Copier:
         self._tree.make_directories(os.path.dirname(path), self._owner)
         return path
 
-    def _copy(self, top: Entry, target: str) -> None:
+    def _copy(self, source: Source, target: str) -> None:
+        top = source.entry
         start = len(top.path) + 1 if top.path else 0
-        for entry in self._task.tree.walk(top.path):
-            if entry.path == top.path:
-                if (
-                    entry.kind != DIRECTORY
-                ):  # the metadata of a directory copied for its contents stays behind
-                    self._one(entry, target)
-            else:
-                self._one(entry, os.path.join(target, entry.path[start:]))
-
+        for entry in source.tree.walk(top.path):
+            if entry.path != top.path:
+                self._one(source, entry, os.path.join(target, entry.path[start:]))
+            elif entry.kind != DIRECTORY:  # metadata of a directory copied for its contents stays behind
+                self._one(source, entry, target)
             self._traces.append(trace_of(entry))
 
-    def _one(self, entry: Entry, target: str) -> None:
+    def _one(self, source: Source, entry: Entry, target: str) -> None:
         owner = self._owner or (entry.uid, entry.gid)
-        mode = entry.mode if self._task.mode is None else self._task.mode
+        mode, change = entry.mode, self._task.mode
+        if change is not None:
+            mode = change.of(mode, directory=entry.kind == DIRECTORY)
         if entry.kind == DIRECTORY:
             self._tree.make_directory(target, entry, owner, mode)
         elif entry.kind == FILE:
-            self._file(entry, target, owner, mode)
+            self._file(source, entry, target, owner, mode)
         elif entry.kind == SYMLINK:
             self._tree.make_symlink(target, entry.target, owner, entry.mtime_ns)
         elif entry.kind == FIFO:
@@ -97,13 +97,13 @@ class _Copier:
         else:
             assert entry.kind == SOCKET  # BuildKit leaves sockets out too
 
-    def _file(self, entry: Entry, target: str, owner: tuple[int, int], mode: int) -> None:
-        fd = self._task.tree.open(entry)
+    def _file(self, source: Source, entry: Entry, target: str, owner: tuple[int, int], mode: int) -> None:
+        fd = source.tree.open(entry)
         try:
             status = os.fstat(fd)
-            if status.st_nlink == 1 or not self._linked((status.st_dev, status.st_ino), target):
+            if status.st_nlink <= 1 or not self._linked((status.st_dev, status.st_ino), target):
                 self._tree.make_file(target, fd, owner, mode, entry.mtime_ns)
-            if stamp_of(os.fstat(fd)) != entry.stamp:
+            if entry.stamp[0] and stamp_of(os.fstat(fd)) != entry.stamp:
                 self._traces.append(())
         finally:
             os.close(fd)

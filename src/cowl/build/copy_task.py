@@ -6,15 +6,17 @@ import os
 
 from cowl.build.history import transfer_text
 from cowl.build.keys import copy_inputs
-from cowl.build.refusals import check_supported, parse_mode
-from cowl.build.sources import Source, explain_missing, find_sources, missing_words
+from cowl.build.refusals import check_supported
+from cowl.build.sources import Source, explain_missing, find_sources, inline_sources, missing_words
+from cowl.build.state import SCRATCH
 from cowl.build.task import Task
 from cowl.dockerfile import nodes
-from cowl.dockerfile.diagnostics import error_at
+from cowl.dockerfile.diagnostics import error_at, quoted
 from cowl.events import Warned
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from cowl.build.modes import Mode
     from cowl.build.state import State
     from cowl.build.task import Ground
     from cowl.build.tree import Tree
@@ -22,47 +24,76 @@ if TYPE_CHECKING:
 
 
 class CopyTask(Task):
-    """COPY, and ADD of plain files: `sources` of `tree` to the absolute `dest`.
+    """COPY, and ADD of plain files: `sources` to the absolute `dest`.
 
-    dest   ends in a slash when it must be a directory
-    owner  as --chown says it, "" for the owners in the tree
-    mode   for everything that is copied, None: modes as they are
+    dest      ends in a slash when it must be a directory
+    owner     as --chown says it, "" for the owners in the trees
+    mode      for everything that is copied, None: modes as they are
+    detached  --link: the layer is made as if nothing were below it
     """
 
-    tree: Tree
     sources: tuple[Source, ...]
     dest: str
     owner: str
-    mode: int | None
+    mode: Mode | None
+    detached: bool = False
 
 
-def copy_task(state: State, node: nodes.Copy | nodes.Add, ground: Ground, tree: Tree) -> CopyTask:
+def copy_task(
+    state: State, node: nodes.Copy | nodes.Add, ground: Ground, tree: Tree, where: str = ""
+) -> CopyTask:
     """The task of a COPY or ADD: looks for the sources, and rescues a comment at the end of the line.
 
-    Raises SourceNotFound, DockerfileError.
+    `where` says what `tree` is, "" for the build context. Raises SourceNotFound, DockerfileError.
     """
     check_supported(ground.file, node, ground.network)
-    node = _present(node, ground, tree)
+    node = _present(node, ground, tree, where)
     sources = find_sources(tree, node)
     if isinstance(node, nodes.Add) and node.unpack is None:
         _refuse_archives(node, ground, tree, sources)
+    sources += inline_sources(ground.file, node)
+    detached = is_detached(node)
     dest = _destination(state, node, ground.file)
-    mode = parse_mode(ground.file, node)
+    mode = mode_of(ground.file, node)
     named = [(source.name, source.content.digest) for source in sources]
+    chain = SCRATCH if detached else state.chain
+    octal = mode.number if mode and mode.number >= 0 else None
+    inputs = copy_inputs(chain, dest, str(node.chown), octal, named)
+    more: dict[str, object] = {"link": True} if detached else {}
+    if mode and mode.actions:
+        more["actions"] = [list(action) for action in mode.actions]
     return CopyTask(
         state=state,
         node=node,
-        inputs=copy_inputs(state.chain, dest, str(node.chown), mode, named),
-        history=transfer_text(node.keyword, str(node.chown), str(node.chmod), node.sources, str(node.dest)),
-        tree=tree,
+        inputs=inputs.replace(parts={**inputs.parts, **more}) if more else inputs,
+        history=transfer_text(node),
         sources=tuple(sources),
         dest=dest,
         owner=str(node.chown),
         mode=mode,
+        detached=detached,
     )
 
 
-def _present(node: nodes.Copy | nodes.Add, ground: Ground, tree: Tree) -> nodes.Copy | nodes.Add:
+def is_detached(node: nodes.Transfer) -> bool:
+    """Whether --link is in force: BuildKit takes no notice of it beside --chmod, and neither do we."""
+    return node.link and not node.chmod
+
+
+def mode_of(file: Dockerfile, node: nodes.Transfer) -> Mode | None:
+    """The value of --chmod, None when there is none. Raises DockerfileError."""
+    if not node.chmod:
+        return None
+    from cowl.build.modes import BadMode, parse_mode
+
+    try:
+        return parse_mode(node.chmod)
+    except BadMode as problem:
+        reason = f"--chmod={quoted(node.chmod)[1:-1]}: {problem.message}"
+        raise error_at(file, node, reason, word=node.chmod, hint=problem.hint) from None
+
+
+def _present(node: nodes.Copy | nodes.Add, ground: Ground, tree: Tree, where: str) -> nodes.Copy | nodes.Add:
     """`node`, or its rescued form, when all its sources are there."""
     missing = missing_words(tree, node)
     if not missing:
@@ -74,11 +105,9 @@ def _present(node: nodes.Copy | nodes.Add, ground: Ground, tree: Tree) -> nodes.
         rescue = comment_rescue(ground.file, node)
         if rescue is not None:
             ground.emit(Warned(_whole(rescue.warning)))
-            return _present(rescue.node, ground, tree)
+            return _present(rescue.node, ground, tree, where)
     if tree is not context:
-        assert isinstance(node, nodes.Copy)
-        stage = f"stage {node.from_}"
-        raise explain_missing(tree, ground.file, node, missing[0], None, lambda _path: False, stage)
+        raise explain_missing(tree, ground.file, node, missing[0], None, lambda _path: False, where)
     raise explain_missing(tree, ground.file, node, missing[0], context.ignore, context.exists_hidden)
 
 

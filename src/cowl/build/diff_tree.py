@@ -10,7 +10,7 @@ import errno
 import os
 import stat
 
-from cowl.build.tree import DIRECTORY, kind_of
+from cowl.build.tree import DIRECTORY, NOW, kind_of
 from cowl.errors import Invalid
 
 TYPE_CHECKING = False
@@ -104,7 +104,8 @@ class DiffTree:
         try:
             copy_bytes(source, fd)
             self._owners.apply(fd, *owner, mode, directory=False)
-            os.utime(fd, ns=(mtime_ns, mtime_ns))
+            if mtime_ns != NOW:
+                os.utime(fd, ns=(mtime_ns, mtime_ns))
         finally:
             os.close(fd)
 

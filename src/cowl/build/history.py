@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from cowl.build.state import State
+    from cowl.dockerfile.nodes import Transfer
 
 # The name of this way of writing history; tools that read Dockerfiles back out of images look for it.
 COMMENT = "buildkit.dockerfile.v0"
@@ -28,10 +29,15 @@ def run_text(args: Sequence[str], arguments: Iterable[tuple[str, str]], environm
     return "RUN " + " ".join((*counted, *args)) + _FILES
 
 
-def transfer_text(keyword: str, chown: str, chmod: str, sources: Sequence[str], dest: str) -> str:
-    """`COPY --chown=a ./b ./ # buildkit`: the words with variables in."""
-    flags = [f"--{name}={value}" for name, value in (("chown", chown), ("chmod", chmod)) if value]
-    return " ".join((keyword, *flags, *sources, dest)) + _FILES
+def transfer_text(node: Transfer) -> str:
+    """`COPY --chown=a ./b <<c ./ # buildkit`: the words of a node with its variables in.
+
+    Of the flags those that BuildKit tells: --parents, --chown and --chmod.
+    """
+    flags = [f"--{name}={value}" for name, value in (("chown", node.chown), ("chmod", node.chmod)) if value]
+    parents = ["--parents"] if getattr(node, "parents", False) else []
+    inline = [f"<<{heredoc.name}" for heredoc in node.heredocs]
+    return " ".join((node.keyword, *parents, *flags, *node.sources, *inline, node.dest)) + _FILES
 
 
 def pairs_text(keyword: str, pairs: Iterable[tuple[str, str]]) -> str:

@@ -15,9 +15,8 @@ if TYPE_CHECKING:
     from cowl.dockerfile.nodes import Dockerfile, Instruction, Word
     from cowl.oci.platform import Platform
 
-# Compiled when first used: most builds have neither ADD nor --chmod.
+# Compiled when first used: most builds have no ADD.
 _REMOTE = r"(?:https?|git|ssh|ftp)://|git@|github\.com/"
-_OCTAL = r"[0-7]{1,5}"
 
 
 def check_supported(file: Dockerfile, node: Instruction, network: str) -> None:
@@ -54,21 +53,6 @@ def check_platform(file: Dockerfile, node: nodes.From, wanted: Platform | None, 
         )
 
 
-def parse_mode(file: Dockerfile, node: nodes.Transfer) -> int | None:
-    """The value of --chmod, None when there is none. Raises DockerfileError."""
-    if not node.chmod:
-        return None
-    if not re.fullmatch(_OCTAL, node.chmod) or int(node.chmod, 8) > 0o7777:
-        raise error_at(
-            file,
-            node,
-            f"--chmod takes an octal number from 0 to 7777 here, not {quoted(node.chmod)}",
-            word=node.chmod,
-            hint="Write it in digits, such as 755 or 0644.",
-        )
-    return int(node.chmod, 8)
-
-
 def _refusal(
     file: Dockerfile, node: Instruction, what: str, word: Word | None = None, *, hint: str = ""
 ) -> DockerfileError:
@@ -77,13 +61,6 @@ def _refusal(
 
 
 def _run(file: Dockerfile, node: nodes.Run) -> None:
-    if node.heredocs:
-        raise _refusal(
-            file,
-            node,
-            "with a heredoc (<<)",
-            hint="Join the commands with && and \\, or COPY a script and run it.",
-        )
     if node.mounts:
         hint = "Leave the mount out if it only makes builds faster, or COPY what it brings."
         raise _refusal(file, node, "--mount", node.mounts[0].text, hint=hint)
@@ -93,26 +70,7 @@ def _run(file: Dockerfile, node: nodes.Run) -> None:
         raise _refusal(file, node, f"--security={node.security}", node.security)
 
 
-def _transfer(file: Dockerfile, node: nodes.Transfer) -> None:
-    if node.heredocs:
-        hint = "Put the text into a file of the context and copy that."
-        raise _refusal(file, node, "with a heredoc (<<)", hint=hint)
-    if node.link:
-        raise _refusal(file, node, "--link")
-    if node.exclude:
-        raise _refusal(file, node, "--exclude", node.exclude[0])
-    if "$" not in node.chmod:
-        parse_mode(file, node)
-
-
-def _copy(file: Dockerfile, node: nodes.Copy) -> None:
-    _transfer(file, node)
-    if node.parents:
-        raise _refusal(file, node, "--parents")
-
-
 def _add(file: Dockerfile, node: nodes.Add) -> None:
-    _transfer(file, node)
     if node.checksum:
         raise _refusal(file, node, "--checksum", node.checksum)
     if node.keep_git_dir is not None:
@@ -127,6 +85,5 @@ def _add(file: Dockerfile, node: nodes.Add) -> None:
 
 _CHECKS: dict[type[Instruction], Callable[[Dockerfile, Any], None]] = {
     nodes.Run: _run,
-    nodes.Copy: _copy,
     nodes.Add: _add,
 }

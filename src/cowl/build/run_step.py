@@ -74,7 +74,7 @@ def run(
         user=user,
         hostname=HOSTNAME,
         network=task.network,
-        binds=tuple(Bind(source, target, True) for source, target in binds),
+        binds=(*(Bind(source, target, True) for source, target in binds), *_script(task, directory)),
         rung=require_containers(),
     )
     bundle = Bundle(f"build-{os.urandom(8).hex()}", container_spec(options), root, directory)
@@ -82,6 +82,13 @@ def run(
     if code:
         raise RunFailed(task, code, tail)
     return user
+
+
+def _script(task: RunTask, directory: str) -> list[Bind]:
+    """The script of a heredoc, bound into the memory of /dev: it never comes near the layer."""
+    if task.script is None:
+        return []
+    return [Bind(task.script.write(f"{directory}/pipes"), task.script.directory, True)]
 
 
 def _user(text: str, view: MergedView) -> User:

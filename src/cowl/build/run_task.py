@@ -12,39 +12,57 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from cowl.build.heredoc_command import Script
     from cowl.build.state import State
     from cowl.build.task import Ground
     from cowl.dockerfile import nodes
 
 
 class RunTask(Task):
-    """RUN: `args` as `user` in `working_dir`, with `env` ("NAME=value" words) and nothing else."""
+    """RUN: `args` as `user` in `working_dir`, with `env` ("NAME=value" words) and nothing else.
+
+    `script`, when there is one, is there as an executable file while the command runs.
+    """
 
     args: tuple[str, ...]
     env: tuple[str, ...]
     user: str
     working_dir: str
     network: str
+    script: Script | None = None
 
 
 def run_task(state: State, node: nodes.Run, ground: Ground) -> RunTask:
     """The task of a RUN whose variables are in."""
-    args = (*state.shell, node.command) if isinstance(node.command, str) else tuple(map(str, node.command))
+    script = None
+    if node.heredocs:
+        from cowl.build.heredoc_command import heredoc_command
+
+        text, script = heredoc_command(ground.file, node)
+        args = (*state.shell, text)
+    elif isinstance(node.command, str):
+        args = (*state.shell, node.command)
+    else:
+        args = tuple(map(str, node.command))
     network = ground.network if node.network in ("", "default") else str(node.network)
     config = state.image.config
     variables = state.environment
     variables.setdefault("PATH", DEFAULT_PATH)
     env = [f"{name}={value}" for name, value in variables.items()]
+    inputs = run_inputs(state.chain, args, env, config.user, state.working_dir, network)
+    if script is not None:
+        inputs = inputs.replace(parts={**inputs.parts, "script": script.content})
     return RunTask(
         state=state,
         node=node,
-        inputs=run_inputs(state.chain, args, env, config.user, state.working_dir, network),
+        inputs=inputs,
         history=run_text(args, state.arguments, state.environment),
         args=args,
         env=(*env, *_proxies(ground.given, variables)),
         user=config.user,
         working_dir=state.working_dir,
         network=network,
+        script=script,
     )
 
 

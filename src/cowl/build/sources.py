@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 
 from cowl.build.tree import DIRECTORY, Content, Entry, content_of
-from cowl.dockerfile.diagnostics import describe_at, quoted, suggestion
+from cowl.dockerfile.diagnostics import describe_at, error_at, quoted, suggestion
 from cowl.dockerfile.globs import BadGlob, compile_glob, has_wildcards, split_wildcards
+from cowl.dockerfile.ignore import matcher
 from cowl.errors import NotFound
 from cowl.value import Value
 
@@ -38,11 +39,12 @@ class SourceNotFound(NotFound):
 
 
 class Source(Value):
-    """One file or directory to copy. `name` is what it is called when it goes into a directory."""
+    """One file or directory of a tree to copy. `name` is what it is called when it goes into a directory."""
 
     name: str
     entry: Entry
     content: Content
+    tree: Tree
 
 
 def clean(word: str) -> str:
@@ -57,14 +59,62 @@ def missing_words(tree: Tree, node: Transfer) -> list[Word]:
 
 
 def find_sources(tree: Tree, node: Transfer) -> list[Source]:
-    """All sources in order, those of a glob sorted. A glob may match nothing. Every one must exist."""
+    """All sources in order, those of a glob sorted. A glob may match nothing. Every one must exist.
+
+    What --exclude names is not in them. With --parents a source is the directory that paths start from,
+    and of it only what the word names.
+    """
+    excluded = matcher(node.exclude) if node.exclude else None
     sources = []
     for word in node.sources:
+        if getattr(node, "parents", False):
+            sources += _with_parents(tree, word, excluded)
+            continue
         path = clean(word)
         for found in _matches(tree, path) if has_wildcards(word) else [path]:
             entry = tree.find(found)
             if entry is not None:
-                sources.append(Source(os.path.basename(found), entry, content_of(tree, entry)))
+                sources += _source(tree, os.path.basename(found), entry, excluded, None)
+    return sources
+
+
+def _source(
+    tree: Tree, name: str, entry: Entry, excluded: Matcher | None, included: Matcher | None
+) -> list[Source]:
+    """The source, unless nothing is left of it."""
+    if excluded is not None or included is not None:
+        from cowl.build.selection import Selection
+
+        tree = Selection(tree, excluded, included)
+    content = content_of(tree, entry)
+    return [Source(name, entry, content, tree)] if content.traces else []
+
+
+def _with_parents(tree: Tree, word: str, excluded: Matcher | None) -> list[Source]:
+    """The sources of `base/./pattern`, or of a pattern from the root of the tree."""
+    head, pivot, pattern = word.partition("/./")
+    base, pattern = (clean(head), clean(pattern)) if pivot else ("", clean(word))
+    sources = []
+    for found in _matches(tree, base) if has_wildcards(base) else [base]:
+        entry = tree.find(found)
+        if entry is not None and entry.kind == DIRECTORY:
+            sources += _source(tree, "", entry, excluded, matcher((pattern,)) if pattern else None)
+    return sources
+
+
+def inline_sources(file: Dockerfile, node: Transfer) -> list[Source]:
+    """The heredocs of a COPY or ADD, which come after its other sources. Raises DockerfileError."""
+    if not node.heredocs:
+        return []
+    from cowl.build.inline import InlineTree
+
+    sources = []
+    for heredoc in node.heredocs:
+        if "/" in heredoc.name or heredoc.name in (".", ".."):
+            hint = "Give it the name of a file, and put the folder into the destination."
+            raise error_at(file, node, f"a heredoc can't be called {quoted(heredoc.name)}", hint=hint)
+        tree = InlineTree(heredoc)
+        sources += _source(tree, heredoc.name, next(tree.walk(heredoc.name)), None, None)
     return sources
 
 

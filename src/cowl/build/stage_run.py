@@ -149,7 +149,8 @@ class StageRun:
         if isinstance(node, nodes.Workdir):
             return workdir_task(state, node, self._ground)
         assert isinstance(node, nodes.Copy | nodes.Add), node.keyword
-        return copy_task(state, node, self._ground, self._tree(node))
+        where = f"stage {node.from_}" if isinstance(node, nodes.Copy) and node.from_ else ""
+        return copy_task(state, node, self._ground, self._tree(node), where)
 
     def _tree(self, node: nodes.Copy | nodes.Add) -> Tree:
         """What a COPY reads: the context, or the files of another stage."""

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from cowl.store.layers import Layer
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+SCRATCH = "scratch"  # the state of no files at all, as `keys.below` names it
 DEFAULT_SHELL = ("/bin/sh", "-c")
 
 

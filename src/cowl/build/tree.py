@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 
 FILE, DIRECTORY, SYMLINK, FIFO, SOCKET, DEVICE = "file", "directory", "symlink", "fifo", "socket", "device"
+NOW = -1  # as a time: when the copy is made
 _KINDS = {
     stat.S_IFREG: FILE,
     stat.S_IFDIR: DIRECTORY,

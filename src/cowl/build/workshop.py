@@ -52,7 +52,7 @@ def make(
     Whatever goes wrong, and when it is interrupted, nothing is left in the store.
     """
     with store.layers.stage() as stage:
-        store.dress(stage, task.state.layer_keys)
+        store.dress(stage, _below(task))
         made, reusable = _fill(number, task, ground, store, stage, runtime)
         if not made:
             return None, reusable
@@ -68,8 +68,8 @@ def _fill(
         if isinstance(task, RunTask):
             _run(number, task, ground, store, stage, runtime)
             return True, True
-        view = store.view(task.state.layer_keys, stage.diff)
-        below = store.view(task.state.layer_keys)
+        view = store.view(_below(task), stage.diff)
+        below = store.view(_below(task))
         tree = DiffTree(stage.diff, view, below, for_euid(os.geteuid()))
         if isinstance(task, WorkdirTask):
             return make_workdir(task, tree, below), True
@@ -85,7 +85,14 @@ def _fill(
             raise
         raise StepFailed(task, problem, stage.diff) from problem
     except UnknownOwner as problem:
-        raise error_at(ground.file, task.node, problem.message, hint=problem.hint) from problem
+        alone = isinstance(task, CopyTask) and task.detached
+        hint = "With --link nothing of the image is read: write numbers." if alone else problem.hint
+        raise error_at(ground.file, task.node, problem.message, hint=hint) from problem
+
+
+def _below(task: Task) -> tuple[str, ...]:
+    """The layers that a task is to see: none, when its layer has to fit on any."""
+    return () if isinstance(task, CopyTask) and task.detached else task.state.layer_keys
 
 
 def _copy(task: CopyTask, ground: Ground, tree: DiffTree, below: MergedView) -> bool:

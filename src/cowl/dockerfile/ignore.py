@@ -116,6 +116,15 @@ def parse_ignore(text: str | bytes, path: str = ".dockerignore") -> Matcher:
     return Matcher(path, patterns)
 
 
+def matcher(texts: Iterable[str]) -> Matcher:
+    """The matcher of patterns that stand in no file: those of --exclude and --parents. Raises BadGlob."""
+    patterns = []
+    for text in texts:
+        negated = text.startswith("!")
+        patterns.append(Pattern(0, text, _cleaned(text[negated:].strip(SPACE)), negated))
+    return Matcher("", patterns)
+
+
 def _cleaned(text: str) -> str:
     """Go's filepath.Clean, and no leading slash; "" for nothing. Docker trims blanks once more after it."""
     while text:

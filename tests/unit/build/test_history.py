@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from cowl.build.history import go_duration, go_quoted, go_rune, run_text, transfer_text
+from cowl.dockerfile import nodes
+from cowl.dockerfile.parser import parse
 
 
 @pytest.mark.parametrize(
@@ -63,8 +65,17 @@ def test_run_tells_the_arguments_in_scope() -> None:
     assert run_text(("a",), (("X", "1"), ("Y", "")), {"X": "env"}) == "RUN |2 X=env Y= a # buildkit"
 
 
-def test_copy_tells_its_flags() -> None:
-    assert transfer_text("COPY", "", "", ("./hello.txt",), "./") == "COPY ./hello.txt ./ # buildkit"
-    assert transfer_text("ADD", "a:b", "755", ("x", "y"), "/z/") == (
-        "ADD --chown=a:b --chmod=755 x y /z/ # buildkit"
-    )
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("COPY ./hello.txt ./", "COPY ./hello.txt ./ # buildkit"),
+        ("ADD --chmod=755 --chown=a:b x y /z/", "ADD --chown=a:b --chmod=755 x y /z/ # buildkit"),
+        ("COPY --parents --chmod=u+x a /z/", "COPY --parents --chmod=u+x a /z/ # buildkit"),
+        ("COPY --link --exclude=b a /z/", "COPY a /z/ # buildkit"),
+        ("COPY <<x a <<-'y' /z/\nx\ny", "COPY a <<x <<y /z/ # buildkit"),
+    ],
+)
+def test_copy_tells_what_buildkit_tells(line: str, told: str) -> None:
+    node = parse(f"FROM x\n{line}\n").stages[0].instructions[0]
+    assert isinstance(node, nodes.Transfer)
+    assert transfer_text(node) == told

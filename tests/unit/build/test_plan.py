@@ -103,16 +103,9 @@ def test_unused_arguments_are_told() -> None:
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("RUN <<EOF\necho\nEOF", "heredoc"),
         ("RUN --mount=type=cache,target=/x make", "--mount"),
         ("RUN --security=insecure make", "--security=insecure"),
-        ("COPY --link a b", "--link"),
-        ("COPY --exclude=x a b", "--exclude"),
-        ("COPY --parents a b", "--parents"),
-        ("COPY --chmod=u+x a b", "octal"),
-        ("COPY --chmod=10000 a b", "octal"),
         ("COPY --from=nginx a b", "no stage above"),
-        ("COPY <<EOF /x\nhello\nEOF", "heredoc"),
         ("ADD http://example.org/x /x", "URL"),
         ("ADD git@github.com:a/b.git /x", "git"),
         ("ADD --checksum=sha256:0 http://x /x", "--checksum"),
