@@ -200,14 +200,6 @@ def test_what_does_not_fit_is_refused(builder: Builder, lines: str, said: str) -
     assert builder.leftovers() == []
 
 
-def test_an_archive_is_not_unpacked_and_not_ignored(builder: Builder) -> None:
-    (builder.context / "x.tar").write_bytes(b"\0" * 257 + b"ustar" + b"\0" * 250)
-    with pytest.raises(DockerfileError, match="ADD of an archive"):
-        builder.build("FROM base\nADD x.tar /\n")
-    assert builder.build("FROM base\nADD --unpack=false x.tar /\n").node("/x.tar").is_file
-    assert builder.build("FROM base\nCOPY x.tar /\n").node("/x.tar").is_file
-
-
 def test_a_glob_without_a_match_copies_nothing(builder: Builder) -> None:
     built = builder.build("FROM base\nCOPY no*such /new/\n")
     assert built.view.lookup("/new") is None

@@ -26,17 +26,21 @@ if TYPE_CHECKING:
 class CopyTask(Task):
     """COPY, and ADD of plain files: `sources` to the absolute `dest`.
 
-    dest      ends in a slash when it must be a directory
-    owner     as --chown says it, "" for the owners in the trees
-    mode      for everything that is copied, None: modes as they are
-    detached  --link: the layer is made as if nothing were below it
+    dest   ends in a slash when it must be a directory
+    owner  as --chown says it, "" for the owners in the trees
+    mode   for everything that is copied, None: modes as they are
+    link   --link is in force
     """
 
     sources: tuple[Source, ...]
     dest: str
     owner: str
     mode: Mode | None
-    detached: bool = False
+    link: bool = False
+
+    @property
+    def detached(self) -> bool:
+        return self.link
 
 
 def copy_task(
@@ -49,8 +53,6 @@ def copy_task(
     check_supported(ground.file, node, ground.network)
     node = _present(node, ground, tree, where)
     sources = find_sources(tree, node)
-    if isinstance(node, nodes.Add) and node.unpack is None:
-        _refuse_archives(node, ground, tree, sources)
     sources += inline_sources(ground.file, node)
     detached = is_detached(node)
     dest = _destination(state, node, ground.file)
@@ -71,7 +73,7 @@ def copy_task(
         dest=dest,
         owner=str(node.chown),
         mode=mode,
-        detached=detached,
+        link=detached,
     )
 
 
@@ -124,16 +126,3 @@ def _destination(state: State, node: nodes.Transfer, file: Dockerfile) -> str:
     path = "/" + os.path.normpath(os.path.join("/", state.working_dir, dest)).lstrip("/")
     folder = path != "/" and (dest.endswith("/") or os.path.basename(dest) in (".", ".."))
     return path + "/" if folder else path
-
-
-def _refuse_archives(node: nodes.Add, ground: Ground, tree: Tree, sources: list[Source]) -> None:
-    from cowl.build.archives import is_archive
-
-    for source in sources:
-        if is_archive(tree, source.entry):
-            raise error_at(
-                ground.file,
-                node,
-                f"ADD of an archive ({source.entry.path}) is not supported by this version of cowl",
-                hint="Unpack it before the build, or write ADD --unpack=false to copy it as it is.",
-            )

@@ -10,12 +10,15 @@ import errno
 import os
 import stat
 
-from cowl.build.tree import DIRECTORY, NOW, kind_of
+from cowl.build.tree import DIRECTORY, NOW, SYMLINK, kind_of
 from cowl.errors import Invalid
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cowl.build.tree import Entry
+    from cowl.layer.attributes import Attributes
     from cowl.layer.owners import Owners
     from cowl.layer.view import MergedView
 
@@ -44,6 +47,7 @@ class DiffTree:
         self._below = below
         self._owners = owners
         self._fresh: set[str] = set()
+        self._cleared: set[str] = set()
         self._touched: dict[str, int | None] = {}
         self.made: list[str] = []
 
@@ -55,10 +59,17 @@ class DiffTree:
         """What stands at the resolved `path`: "" for nothing, else a kind of `cowl.build.tree`."""
         if path == "/":
             return DIRECTORY
-        if os.path.dirname(path) in self._fresh:
+        if os.path.dirname(path) in self._fresh or path in self._cleared:
             return _kind_on_disk(self._host(path))
         node = self._view.lookup(path, follow=False)
         return "" if node is None else kind_of(node.status)
+
+    def target(self, path: str) -> str:
+        """What the symbolic link at the resolved `path` says."""
+        if os.path.dirname(path) in self._fresh:
+            return os.readlink(self._host(path))
+        node = self._view.lookup(path, follow=False)
+        return "" if node is None else node.target
 
     def make_directories(self, path: str, owner: tuple[int, int] | None) -> str:
         """The resolved `path`, where missing directories were made, 0755 and of that owner or root.
@@ -87,6 +98,20 @@ class DiffTree:
 
     def make_directory(self, path: str, entry: Entry, owner: tuple[int, int], mode: int) -> None:
         """A directory of a copied tree: made, or given the metadata of `entry`. Raises CantReplace."""
+        self.put_directory(path, owner, mode, entry.mtime_ns)
+
+    def put_directory(
+        self,
+        path: str,
+        owner: tuple[int, int],
+        mode: int,
+        mtime_ns: int | None,
+        xattrs: Attributes = (),
+    ) -> None:
+        """A directory made, or given this metadata if it is there. Without `mtime_ns` its time is now's.
+
+        Raises CantReplace when something else is there.
+        """
         kind = self.kind(path)
         if kind and kind != DIRECTORY:
             raise CantReplace(path, f"cannot copy to non-directory: {path}")
@@ -95,19 +120,80 @@ class DiffTree:
         else:
             self._prepare(f"{path}/x")
             self._own(path, *owner, mode)
-        self._touched[path] = entry.mtime_ns
+        if xattrs:
+            self._set_xattrs(path, owner, mode, xattrs)
+        self._touched[path] = mtime_ns
 
     def make_file(self, path: str, source: int, owner: tuple[int, int], mode: int, mtime_ns: int) -> None:
         """A regular file with the bytes that can be read from the fd `source`."""
+        self.write_file(path, lambda fd: copy_bytes(source, fd), owner, mode, mtime_ns)
+
+    def write_file(
+        self,
+        path: str,
+        fill: Callable[[int], None],
+        owner: tuple[int, int],
+        mode: int,
+        mtime_ns: int,
+        xattrs: Attributes = (),
+    ) -> None:
+        """A regular file with the bytes that `fill` writes to the fd of the empty one."""
         host = self._make_room(path)
         fd = os.open(host, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
-            copy_bytes(source, fd)
-            self._owners.apply(fd, *owner, mode, directory=False)
+            fill(fd)
+            if xattrs:
+                from cowl.layer.ownership import apply_with
+
+                apply_with(self._owners, fd, (*owner, mode), xattrs, directory=False)
+            else:
+                self._owners.apply(fd, *owner, mode, directory=False)
             if mtime_ns != NOW:
                 os.utime(fd, ns=(mtime_ns, mtime_ns))
         finally:
             os.close(fd)
+
+    def copy_up(self, path: str) -> None:
+        """Brings the file or symbolic link at the resolved `path` into the diff tree, unchanged.
+
+        Raises CantReplace for what can't be copied.
+        """
+        if os.path.lexists(self._host(path)):
+            return
+        node = self._below.lookup(path, follow=False)
+        assert node is not None, path
+        uid, gid, mode = self._below.owner(node, self._owners)
+        if node.kind == SYMLINK:
+            self.make_symlink(path, node.target, (uid, gid), node.status.st_mtime_ns)
+            return
+        if not node.is_file:
+            raise CantReplace(path, f"{path} is a {node.kind}: it can't get another name")
+        from cowl.layer.attributes import read
+
+        source = self._below.open(path)
+        try:
+            xattrs = read(source)
+            self.write_file(
+                path, lambda fd: copy_bytes(source, fd), (uid, gid), mode, node.status.st_mtime_ns, xattrs
+            )
+        finally:
+            os.close(source)
+
+    def clear(self, path: str) -> None:
+        """Frees the resolved `path`, a whole tree if need be, for what is made there next and hides it.
+
+        Nothing is deleted from the layers below: whatever is not made there shows through again.
+        """
+        from cowl.linux.files import remove_tree
+
+        host = self._host(path)
+        if os.path.lexists(host):
+            remove_tree(host)
+        self._cleared.add(path)
+        inside = f"{path}/"
+        self._fresh = {each for each in self._fresh if each != path and not each.startswith(inside)}
+        for each in [each for each in self._touched if each == path or each.startswith(inside)]:
+            del self._touched[each]
 
     def make_link(self, path: str, first: str) -> bool:
         """Another name for the file that was made at `first`; False when it has as many as it can have."""
@@ -157,10 +243,30 @@ class DiffTree:
     def _mkdir(self, path: str, uid: int, gid: int, mode: int) -> None:
         self._prepare(path)
         os.mkdir(self._host(path), 0o700)
+        if path in self._cleared:
+            self._hide_below(path)
         self._own(path, uid, gid, mode)
         self._fresh.add(path)
         self._touched.setdefault(path, None)
         self.made.append(path)
+
+    def _hide_below(self, path: str) -> None:
+        """What took the place of a file hides the directory that the layers below have there, if any."""
+        node = self._below.lookup(path, follow=False)
+        if node is not None and node.is_directory:
+            from cowl.layer.whiteout import make_opaque
+
+            make_opaque(self._host(path))
+
+    def _set_xattrs(self, path: str, owner: tuple[int, int], mode: int, xattrs: Attributes) -> None:
+        from cowl.layer.ownership import apply_with
+
+        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+        fd = os.open(self._host(path), flags)
+        try:
+            apply_with(self._owners, fd, (*owner, mode), xattrs, directory=True)
+        finally:
+            os.close(fd)
 
     def _own(self, path: str, uid: int, gid: int, mode: int) -> None:
         from cowl.layer.ownership import apply_path

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
+    from cowl.build.add_task import Part
     from cowl.oci.digest import DiffId
 
 # Changes whenever a step of the same key could give another layer: old rows then never match.
@@ -33,7 +34,7 @@ def below(diff_ids: Sequence[DiffId]) -> str:
 class StepInputs(Value):
     """All that decides what a step makes: equal inputs mean equal layers.
 
-    kind   "run", "copy" or "workdir"
+    kind   "run", "copy", "add" or "workdir"
     below  the state that it starts from, see `below`
     parts  what the instruction adds to that, by name: values that JSON can hold
     """
@@ -68,6 +69,17 @@ def copy_inputs(
     """Those of a COPY: `sources` are (base name, content digest) in order; `owner` as written, "" is root."""
     pairs = [list(source) for source in sources]
     return StepInputs("copy", chain, {"dest": dest, "owner": owner, "mode": mode, "sources": pairs})
+
+
+def add_inputs(parts: Sequence[Part]) -> StepInputs:
+    """Those of an ADD: of each part what a COPY of it has, and which of its sources are unpacked."""
+    copies = [(part, part.copy.inputs) for part in parts]
+    described = [
+        {**inputs.parts, "unpack": sorted(part.unpack)} for part, inputs in copies if inputs is not None
+    ]
+    first = copies[0][1]
+    assert first is not None, "a COPY always has inputs"
+    return StepInputs("add", first.below, {"parts": described} if len(described) > 1 else described[0])
 
 
 def workdir_inputs(chain: str, path: str, owner: str) -> StepInputs:

@@ -75,8 +75,6 @@ def _add(file: Dockerfile, node: nodes.Add) -> None:
         raise _refusal(file, node, "--checksum", node.checksum)
     if node.keep_git_dir is not None:
         raise _refusal(file, node, "--keep-git-dir")
-    if node.unpack:
-        raise _refusal(file, node, "--unpack")
     for word in node.sources:
         if re.match(_REMOTE, word, re.IGNORECASE):
             hint = "Fetch it into the context before the build, or in a RUN."

@@ -148,13 +148,17 @@ class StageRun:
             return run_task(state, node, self._ground)
         if isinstance(node, nodes.Workdir):
             return workdir_task(state, node, self._ground)
-        assert isinstance(node, nodes.Copy | nodes.Add), node.keyword
-        where = f"stage {node.from_}" if isinstance(node, nodes.Copy) and node.from_ else ""
+        if isinstance(node, nodes.Add):
+            from cowl.build.add_task import add_task
+
+            return add_task(state, node, self._ground)
+        assert isinstance(node, nodes.Copy), node.keyword
+        where = f"stage {node.from_}" if node.from_ else ""
         return copy_task(state, node, self._ground, self._tree(node), where)
 
-    def _tree(self, node: nodes.Copy | nodes.Add) -> Tree:
+    def _tree(self, node: nodes.Copy) -> Tree:
         """What a COPY reads: the context, or the files of another stage."""
-        if isinstance(node, nodes.Add) or not node.from_:
+        if not node.from_:
             return self._ground.context
         from cowl.build.stage_tree import StageTree
         from cowl.layer.ownership import for_euid

@@ -43,3 +43,8 @@ class Task(Value):
     node: Instruction
     inputs: StepInputs | None
     history: str
+
+    @property
+    def detached(self) -> bool:
+        """Whether the layer is made as if nothing were below it (--link)."""
+        return False

@@ -73,8 +73,7 @@ def _fill(
         tree = DiffTree(stage.diff, view, below, for_euid(os.geteuid()))
         if isinstance(task, WorkdirTask):
             return make_workdir(task, tree, below), True
-        assert isinstance(task, CopyTask)
-        return True, _copy(task, ground, tree, below)
+        return True, _transfer(task, ground, tree, below)
     except CantReplace as problem:
         raise error_at(ground.file, task.node, problem.reason) from problem
     except BadLayer as problem:
@@ -85,18 +84,27 @@ def _fill(
             raise
         raise StepFailed(task, problem, stage.diff) from problem
     except UnknownOwner as problem:
-        alone = isinstance(task, CopyTask) and task.detached
-        hint = "With --link nothing of the image is read: write numbers." if alone else problem.hint
+        hint = problem.hint
+        if task.detached:
+            hint = "With --link nothing of the image is read: write numbers."
         raise error_at(ground.file, task.node, problem.message, hint=hint) from problem
 
 
 def _below(task: Task) -> tuple[str, ...]:
     """The layers that a task is to see: none, when its layer has to fit on any."""
-    return () if isinstance(task, CopyTask) and task.detached else task.state.layer_keys
+    return () if task.detached else task.state.layer_keys
 
 
-def _copy(task: CopyTask, ground: Ground, tree: DiffTree, below: MergedView) -> bool:
-    unchanged = copy(task, tree, below)
+def _transfer(task: Task, ground: Ground, tree: DiffTree, below: MergedView) -> bool:
+    """COPY or ADD; False when what they read changed meanwhile."""
+    if isinstance(task, CopyTask):
+        unchanged = copy(task, tree, below)
+    else:
+        from cowl.build.add_step import add
+        from cowl.build.add_task import AddTask
+
+        assert isinstance(task, AddTask)
+        unchanged = add(task, tree, below)
     if not unchanged:
         line = f"{task.node.source.path}:{task.node.source.first_line}"
         ground.emit(Warned(f"{line}: files changed while they were copied: the step is not cached"))

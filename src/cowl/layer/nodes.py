@@ -12,6 +12,7 @@ from stat import S_ISDIR, S_ISLNK, S_ISREG
 
 from cowl.layer import attributes, names
 from cowl.layer.limits import LayerTooBig
+from cowl.layer.ownership import apply_with
 from cowl.layer.paths import open_inside
 from cowl.layer.tar_fields import BadLayer
 from cowl.layer.walk import walk
@@ -217,7 +218,7 @@ class Nodes:
             try:
                 while os.sendfile(sink, source, None, _SENDFILE):
                     pass
-                self._apply(sink, *owner, attributes.read(source), directory=False)
+                apply_with(self._owners, sink, owner, attributes.read(source), directory=False)
             finally:
                 os.close(sink)
         finally:
@@ -227,20 +228,10 @@ class Nodes:
 
     def _settle(self, fd: int, entry: Entry, *, directory: bool) -> None:
         if entry.xattrs:
-            self._apply(fd, entry.uid, entry.gid, entry.mode, entry.xattrs, directory=directory)
+            owner = (entry.uid, entry.gid, entry.mode)
+            apply_with(self._owners, fd, owner, entry.xattrs, directory=directory)
         else:
             self._owners.apply(fd, entry.uid, entry.gid, entry.mode, directory=directory)
-
-    def _apply(
-        self, fd: int, uid: int, gid: int, mode: int, xattrs: attributes.Attributes, *, directory: bool
-    ) -> None:
-        """An ordinary user may write attributes only before the mode; root only after the owner."""
-        recorded = self._owners.recorded
-        if recorded:
-            attributes.write(fd, xattrs, privileged=False)
-        self._owners.apply(fd, uid, gid, mode, directory=directory)
-        if not recorded:
-            attributes.write(fd, xattrs, privileged=True)
 
     def _make(self, directory: int, name: bytes, make: Callable[[], None]) -> None:
         try:

@@ -23,6 +23,7 @@ from cowl.linux.override_stat import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from cowl.layer.attributes import Attributes
     from cowl.layer.owners import Owners
     from cowl.layer.whiteout import Where
 
@@ -148,6 +149,23 @@ def apply_path(owners: Owners, path: str | bytes, uid: int, gid: int, mode: int)
         _apply_opened(owners, path, kind, (uid, gid, mode))
     else:
         owners.apply_node(path, None, uid, gid, mode)
+
+
+def apply_with(
+    owners: Owners, fd: int, owner: tuple[int, int, int], xattrs: Attributes, *, directory: bool
+) -> None:
+    """Sets uid, gid and permission bits, and the xattrs that layers keep, of an open file or directory.
+
+    An ordinary user may write attributes only before the mode; root only after the owner, since giving
+    a file away takes its capabilities.
+    """
+    from cowl.layer import attributes
+
+    if owners.recorded:
+        attributes.write(fd, xattrs, privileged=False)
+    owners.apply(fd, *owner, directory=directory)
+    if not owners.recorded:
+        attributes.write(fd, xattrs, privileged=True)
 
 
 def _apply_opened(owners: Owners, path: str | bytes, kind: int, owner: tuple[int, int, int]) -> None:

@@ -63,6 +63,6 @@ def is_opaque(directory: Where) -> bool:
         raise
 
 
-def make_opaque(dir_fd: int) -> None:
-    """Marks an open directory. Raises OSError."""
-    os.setxattr(dir_fd, OPAQUE_XATTR, b"y")
+def make_opaque(where: int | str) -> None:
+    """Marks a directory, open or at a path that nobody else changes. Raises OSError."""
+    os.setxattr(where, OPAQUE_XATTR, b"y")

@@ -109,7 +109,6 @@ def test_unused_arguments_are_told() -> None:
         ("ADD http://example.org/x /x", "URL"),
         ("ADD git@github.com:a/b.git /x", "git"),
         ("ADD --checksum=sha256:0 http://x /x", "--checksum"),
-        ("ADD --unpack a b", "--unpack"),
     ],
 )
 def test_what_is_not_there_yet_is_refused_with_its_place(line: str, said: str) -> None:
