@@ -22,7 +22,7 @@ def parse_run(statement: Statement) -> nodes.Run:
     if command == ():
         raise statement.error("RUN needs a command", statement.whole())
     if not command:
-        statement.warn("RUN has no command: the shell is run with nothing to do")
+        statement.warn("CowlEmptyCommand", "RUN has no command: the shell is run with nothing to do")
     heredocs = take_heredocs(statement) if isinstance(command, str) else ()
     return nodes.Run(
         statement.source,
@@ -111,7 +111,8 @@ def _default_command(statement: Statement) -> nodes.Command:
     statement.flags({})
     keyword = statement.keyword.upper()
     if not statement.arguments:
-        statement.warn(f"{keyword} has no command", hint=f"If it is meant to be cleared, write {keyword} [].")
+        hint = f"If it is meant to be cleared, write {keyword} []."
+        statement.warn("CowlEmptyCommand", f"{keyword} has no command", hint=hint)
     return _command(statement)
 
 

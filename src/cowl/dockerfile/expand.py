@@ -37,7 +37,9 @@ class ExpansionError(Invalid):
 
 
 class Expander:
-    """Expands words against `variables`. `used` and `missing` collect the names that were looked up.
+    """Expands words against `variables`. `used` collects the names that had a value.
+
+    `missing` those that had none and needed one: `${x:-y}` and the like know what to do without.
 
     escape      the escape character of the Dockerfile
     raw_quotes  keep the quotes
@@ -221,7 +223,7 @@ class Expander:
 
     def _modified(self, name: str, modifier: str, colon: bool, start: int) -> str:
         argument = self._argument("}", modifier in "#%", start)
-        value = self._lookup(name)
+        value = self._lookup(name, expected=modifier in "#%")
         if value is None and self._keep_unset:
             return f"${{{name}{':' if colon else ''}{modifier}{argument}}}"
         absent = value is None or (colon and not value)
@@ -275,9 +277,12 @@ class Expander:
         self._at = match.end() if match else self._at
         return match[0] if match else ""
 
-    def _lookup(self, name: str) -> str | None:
+    def _lookup(self, name: str, *, expected: bool = True) -> str | None:
         value = self.variables.get(name)
-        (self.missing if value is None else self.used).add(name)
+        if value is not None:
+            self.used.add(name)
+        elif expected:
+            self.missing.add(name)
         return value
 
     def _sized(self, value: str, start: int) -> str:

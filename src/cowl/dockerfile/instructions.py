@@ -183,7 +183,8 @@ def _trigger(inner: Statement) -> nodes.Instruction | None:
         return parse_instruction(inner)
     except DockerfileError as error:
         hint = f"{error.hint} Builds on this image will fail.".strip()
-        inner.lexer.warn(error.reason, error.line, error.column, length=error.length, hint=hint)
+        place = error.line, error.column
+        inner.lexer.warn("CowlBrokenTrigger", error.reason, *place, length=error.length, hint=hint)
         return None
 
 

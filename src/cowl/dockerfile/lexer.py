@@ -105,7 +105,10 @@ class Lexer:
             hint=hint,
         )
 
-    def warn(self, message: str, line: int, column: int, *, length: int = 1, hint: str = "") -> None:
+    def warn(
+        self, rule: str, message: str, line: int, column: int, *, length: int = 1, hint: str = ""
+    ) -> None:
+        """Notes what is odd at a place of this text, in the name of a check."""
         excerpt = self._excerpt(line, column, length)
         self.warnings.append(
             ParseWarning(
@@ -115,6 +118,9 @@ class Lexer:
                 column=column,
                 excerpt=excerpt,
                 hint=hint,
+                rule=rule,
+                reason=message,
+                length=length,
             )
         )
 
@@ -147,7 +153,8 @@ class Lexer:
                 length += len(body)
         if blank:
             self.warn(
-                "empty line inside a continued instruction",
+                "NoEmptyContinuation",
+                "Empty continuation line",
                 blank,
                 1,
                 hint="Remove the empty line: Docker warns about it and means to refuse it one day.",

@@ -297,7 +297,10 @@ class Stage(Value):
 
 
 class ParseWarning(Value):
-    """Something odd that does not stop the build. `excerpt` is the rendered place (see `diagnostics`)."""
+    """Something odd that does not stop the build. `excerpt` is the rendered place (see `diagnostics`).
+
+    `rule` is the check that it belongs to (see `checks.rules`), "" if none; `reason` is the bare statement.
+    """
 
     message: str
     path: str
@@ -305,6 +308,9 @@ class ParseWarning(Value):
     column: int
     excerpt: str = ""
     hint: str = ""
+    rule: str = ""
+    reason: str = ""
+    length: int = 1
 
 
 class Dockerfile(Value):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-from cowl.dockerfile.diagnostics import quoted
 from cowl.dockerfile.instructions import parse_instruction
 from cowl.dockerfile.lexer import Lexer
 from cowl.dockerfile.nodes import Arg, Dockerfile, From, Instruction, Stage
@@ -27,10 +26,8 @@ def parse(text: str | bytes, path: str = "Dockerfile") -> Dockerfile:
     lexer = Lexer(_decoded(text), path)
     global_args: list[Arg] = []
     stages: list[tuple[From, list[Instruction]]] = []
-    named: dict[str, int] = {}
     for node in _instructions(lexer):
         if isinstance(node, From):
-            _check_alias(lexer, node, named)
             stages.append((node, []))
         elif stages:
             stages[-1][1].append(node)
@@ -98,21 +95,6 @@ def _check_characters(lexer: Lexer, line: LogicalLine) -> None:
     raise lexer.error(
         f"byte 0x{ord(bad[0]) & 0xFF:02x} is not UTF-8", at, column, hint="Save the file as UTF-8."
     )
-
-
-def _check_alias(lexer: Lexer, node: From, named: dict[str, int]) -> None:
-    """Two stages of one name are allowed, later references mean the last one; so Docker warns only."""
-    alias = node.alias
-    if alias in named:
-        lexer.warn(
-            f"the stage name {quoted(alias)} is used on line {named[alias]} already",
-            alias.line,
-            alias.column,
-            length=len(alias),
-            hint="References after this line mean this stage: give each stage a name of its own.",
-        )
-    if alias:
-        named[alias] = alias.line
 
 
 def _without_stages(lexer: Lexer, global_args: list[Arg]) -> Exception:

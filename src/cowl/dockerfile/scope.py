@@ -26,7 +26,10 @@ EXPANDING = frozenset(
 
 
 class Expanded(Value):
-    """A node with its variables put in, and the names that it read: `used` had a value, `missing` none."""
+    """A node with its variables put in, and the names that it read.
+
+    `used` had a value; `missing` had none, and no `-`, `+` or `?` says what to do without.
+    """
 
     node: nodes.Instruction
     used: tuple[str, ...] = ()

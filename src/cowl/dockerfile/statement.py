@@ -104,6 +104,7 @@ class Statement:
             return tuple(self.word(offset + at, value, length) for at, value, length in found)
         if words.looks_like_json(text):
             self.warn(
+                "CowlNotJSON",
                 "this looks like a JSON array but is not one, so it is taken as plain text",
                 self.word(offset, text),
                 hint="JSON wants double quotes, a comma between strings and none after the last.",
@@ -115,9 +116,9 @@ class Statement:
         place = word if word is not None else self.keyword
         return self.lexer.error(reason, place.line, place.column, length=place.length, hint=hint)
 
-    def warn(self, message: str, word: Word | None = None, *, hint: str = "") -> None:
+    def warn(self, rule: str, message: str, word: Word | None = None, *, hint: str = "") -> None:
         place = word if word is not None else self.keyword
-        self.lexer.warn(message, place.line, place.column, length=place.length, hint=hint)
+        self.lexer.warn(rule, message, place.line, place.column, length=place.length, hint=hint)
 
     def flags(self, spec: Mapping[str, str]) -> Flags:
         """The flags, each checked: known, not twice, with a value where it needs one."""
@@ -142,7 +143,8 @@ class Statement:
     def ignore_flags(self) -> None:
         """For the instructions whose flags Docker drops unseen."""
         for flag in self._flag_words:
-            self.warn(f"{self.keyword.upper()} has no flags: {quoted(flag)} is ignored", flag)
+            message = f"{self.keyword.upper()} has no flags: {quoted(flag)} is ignored"
+            self.warn("CowlFlagIgnored", message, flag)
 
     def _unknown_flag(self, flag: Word, name: str, spec: Mapping[str, str]) -> DockerfileError:
         near = suggestion(name, spec)
