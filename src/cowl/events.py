@@ -24,6 +24,21 @@ class Warned(Event):
     message: str
 
 
+class CheckWarned(Event):
+    """A check of the Dockerfile found something; the build goes on.
+
+    rule     the name of the check; `message` is the bare statement, about line `line`
+    text     "path:line:column: message" and the source line with a caret
+    fix      what to do, or ""
+    """
+
+    rule: str
+    message: str
+    line: int
+    text: str
+    fix: str = ""
+
+
 class BuildStarted(Event):
     """A build was planned: `steps` is the number of steps that will be shown, FROM included."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from cowl.build.assemble import assemble
+from cowl.build.check import warn
 from cowl.build.config_steps import with_labels
 from cowl.build.context import Context, read_dockerfile, read_ignore, shown_name
 from cowl.build.executor import Executor
@@ -63,11 +64,12 @@ def build(
     host = Platform.host()
     platform = Platform.parse(request.platform) if request.platform else host
     with Context(os.path.abspath(request.context)) as context:
-        file = _load(context, request.dockerfile, emit)
+        file = _load(context, request.dockerfile)
         plan = make_plan(
             file, given, target=request.target, platform=platform, host=host, network=request.network
         )
         _warn_unused(plan, emit)
+        warn(file, plan, given, platform, store, context.ignore, emit)
         wanted = platform if request.platform else None
         ground = Ground(file, context, given, platform, wanted, request.network, emit)
         record = _execute(request, plan, ground, tags, store, runtime, resolve_base, clock)
@@ -75,11 +77,9 @@ def build(
     return record
 
 
-def _load(context: Context, name: str, emit: Emit) -> Dockerfile:
+def _load(context: Context, name: str) -> Dockerfile:
     """The parsed Dockerfile; from now on the context hides what .dockerignore excludes."""
     file = parse(read_dockerfile(context, name), shown_name(context, name))
-    for warning in file.warnings:
-        emit(Warned(f"{warning.message}\n{warning.hint}" if warning.hint else warning.message))
     ignore = read_ignore(context, name)
     if ignore is not None:
         from cowl.dockerfile.ignore import parse_ignore

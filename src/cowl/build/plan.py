@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cowl.build.refusals import check_supported
 from cowl.dockerfile import nodes
-from cowl.dockerfile.diagnostics import error_at, quoted, suggestion
+from cowl.dockerfile.diagnostics import DockerfileError, error_at, quoted, suggestion
 from cowl.dockerfile.scope import expand_node
 from cowl.errors import Invalid
 from cowl.value import Value
@@ -105,6 +105,15 @@ def make_plan(
         inherited=tuple(inherited.items()),
         unused=_unused(file, given, inherited),
     )
+
+
+def default_variables(file: Dockerfile, platform: Platform, host: Platform, target: str) -> dict[str, str]:
+    """What FROM sees when no build argument is given. An ARG that can't be expanded ends it."""
+    variables = _platform_variables(platform, host, target)
+    try:
+        return _global_variables(file, {}, variables)
+    except DockerfileError:
+        return variables
 
 
 def _target(file: Dockerfile, target: str) -> int:

@@ -32,7 +32,7 @@ class Surroundings(Value):
 
     given      build arguments
     variables  what FROM sees: the platform's arguments, and the ARGs before the first FROM
-    defaults   the same had no build argument been given
+    defaults   gives the same as if no build argument had been given
     platform   that is built for
     image_of   an image by name, or None for one that is not at hand
     ignore     of the context, None without a .dockerignore
@@ -40,7 +40,7 @@ class Surroundings(Value):
 
     given: Mapping[str, str]
     variables: Mapping[str, str]
-    defaults: Mapping[str, str]
+    defaults: Callable[[], Mapping[str, str]]
     platform: Platform
     image_of: Callable[[str], BaseImage | None]
     ignore: Matcher | None = None

@@ -37,7 +37,7 @@ def undefined_arg_in_from(subject: Subject) -> Iterator[Found]:
 def invalid_default_arg_in_from(subject: Subject) -> Iterator[Found]:
     for stage in subject.file.stages:
         node = stage.base
-        if "$" in node.image and not _is_reference(subject.image_name(node, subject.around.defaults)):
+        if "$" in node.image and not _is_reference(subject.image_name(node, subject.around.defaults())):
             message = f"Default value for ARG {node.image} results in empty or invalid base image name"
             fix = "Give each ARG in it a default with which FROM names an image."
             yield subject.found(node, message, fix, word=node.image)
