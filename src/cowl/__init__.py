@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cowl.container.result import CompletedRun as CompletedRun
     from cowl.container.result import RunFailed as RunFailed
     from cowl.container.result import RunTimeout as RunTimeout
+    from cowl.dockerfile.checks.finding import Finding as Finding
     from cowl.engine import Engine as Engine
     from cowl.errors import Conflict as Conflict
     from cowl.errors import Corrupt as Corrupt
@@ -42,6 +43,7 @@ _HOMES = {
     "CowlError": "cowl.errors",
     "Denied": "cowl.errors",
     "Engine": "cowl.engine",
+    "Finding": "cowl.dockerfile.checks.finding",
     "Image": "cowl.image.view",
     "Invalid": "cowl.errors",
     "NotFound": "cowl.errors",

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from cowl.container.lifecycle import Containers
     from cowl.container.options import RunOptions
     from cowl.container.result import CompletedRun
+    from cowl.dockerfile.checks.finding import Finding
     from cowl.events import Emit
     from cowl.image.view import Image
     from cowl.linux.probe import Probe
@@ -87,6 +88,19 @@ class Engine:
             clock=time.time,
         )
         return _view(record)
+
+    def check_dockerfile(
+        self, context: str | os.PathLike[str], **options: Unpack[BuildKeywords]
+    ) -> tuple[Finding, ...]:
+        """What BuildKit's checks and cowl's own have to say about a Dockerfile; nothing is built or pulled.
+
+        `options` are those of `build`. In the order of the places. What would make the build fail before
+        its first step is a finding too, of severity "error". Raises NoContext, NoDockerfile and the like.
+        """
+        from cowl.build.check import check_dockerfile
+        from cowl.build.request import build_request
+
+        return check_dockerfile(build_request(context, options), self.store)
 
     def pull(self, reference: str, *, platform: str = "") -> Image:
         """Fetches an image from its registry; every byte is verified before it is believed."""

@@ -22,6 +22,12 @@ def build(call: Call) -> int:
     from cowl.cli.progress import build_progress
 
     end_cleanly()
+    if call.given("check") or call.given("call"):
+        from cowl.cli.check_build import check_format
+
+        form = check_format(call.text("call"), call.on("check"))
+        if form:
+            return _check(call, form)
     context = _local(call.words[0])
     dockerfile = call.text("file")
     if dockerfile == "-":
@@ -47,6 +53,22 @@ def build(call: Call) -> int:
     if quiet:
         print(image.id)
     return 0
+
+
+def _check(call: Call, form: str) -> int:
+    """`cowl build --check`: nothing is built."""
+    from cowl.cli.check_build import show
+
+    dockerfile = call.text("file")
+    with call.engine() as engine:
+        findings = engine.check_dockerfile(
+            _local(call.words[0]),
+            dockerfile=os.path.abspath(dockerfile) if dockerfile else None,
+            build_args=_build_args(call.many("build-arg")),
+            platform=call.text("platform"),
+            target=call.text("target"),
+        )
+    return show(findings, form)
 
 
 def _local(context: str) -> str:

@@ -9,6 +9,15 @@ PLATFORM = Flag(
 )
 BUILD = (
     Flag("build-arg", "", LIST, "Set build-time variables"),
+    Flag(
+        "call",
+        "",
+        TEXT,
+        'Set method for evaluating build ("build", "check", "check,format=json", "check,format=sarif")',
+        "",
+        "build",
+    ),
+    Flag("check", "", BOOL, 'Shorthand for "--call=check"'),
     Flag("file", "f", TEXT, 'Name of the Dockerfile (default: "PATH/Dockerfile")'),
     Flag("iidfile", "", TEXT, "Write the image ID to the file"),
     Flag("label", "", LIST, "Set metadata for an image"),

@@ -15,6 +15,7 @@ from cowl.cli.progress import (
     BLOB_STATES,
     Progress,
     built_lines,
+    check_lines,
     finished_text,
     output_text,
     pull_lines,
@@ -24,6 +25,7 @@ from cowl.cli.progress import (
 from cowl.events import (
     BlobProgress,
     BuildFinished,
+    CheckWarned,
     PullFinished,
     PullStarted,
     StepFinished,
@@ -58,6 +60,7 @@ class LiveProgress(Progress):
         self._steps: dict[int, tuple[str, float]] = {}
         self._output: dict[int, bytes] = {}
         self._blobs: dict[str, BlobProgress] = {}
+        self._checks: list[CheckWarned] = []
         self._live = Live(
             console=self._console,
             refresh_per_second=REFRESHES,
@@ -78,6 +81,8 @@ class LiveProgress(Progress):
         self._steps.clear()
         self._blobs.clear()
         self._live.stop()
+        for line in check_lines(self._checks) if self._checks else ():
+            self._print(line, "yellow")
 
     def __call__(self, event: Event) -> None:
         super().__call__(event)
@@ -113,6 +118,8 @@ class LiveProgress(Progress):
         elif isinstance(event, Warned):
             for line in warning_lines(event):
                 self._print(line, "yellow")
+        elif isinstance(event, CheckWarned):
+            self._checks.append(event)
 
     def _print(self, line: str, style: str = "") -> None:
         self._console.print(Text(line, style=style), soft_wrap=True)

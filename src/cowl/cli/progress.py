@@ -16,6 +16,7 @@ from cowl.errors import Invalid
 from cowl.events import (
     BlobProgress,
     BuildFinished,
+    CheckWarned,
     PullFinished,
     PullStarted,
     StepFinished,
@@ -26,6 +27,7 @@ from cowl.events import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import TracebackType
     from typing import TextIO
 
@@ -95,6 +97,7 @@ class PlainProgress(Progress):
         self._started: dict[int, float] = {}
         self._partial: dict[tuple[int, str], bytes] = {}
         self._blobs: dict[str, str] = {}
+        self._checks: list[CheckWarned] = []
         self._apart = False
         self._last = 0  # the number of the last step
         self._since = time.monotonic()  # when it ended
@@ -118,6 +121,8 @@ class PlainProgress(Progress):
             self._say(*pull_lines(event))
         elif isinstance(event, Warned):
             self._say(*warning_lines(event))
+        elif isinstance(event, CheckWarned):
+            self._checks.append(event)
 
     def _say(self, *lines: str) -> None:
         self._out.write("".join(f"{line}\n" for line in lines))
@@ -169,6 +174,8 @@ class PlainProgress(Progress):
             self._flush(number)
             if error is not None:
                 self._say(f"#{number} {'ERROR' if isinstance(error, Exception) else 'CANCELED'}")
+        if self._checks:
+            self._say(*check_lines(self._checks))
 
 
 def step_text(event: StepStarted) -> str:
@@ -209,6 +216,13 @@ def warning_lines(event: Warned) -> list[str]:
     """The message below "cowl: warning:"; an excerpt of a source keeps its columns."""
     first, *rest = visible(event.message).split("\n")
     return [f"cowl: warning: {first}", *rest]
+
+
+def check_lines(events: Sequence[CheckWarned]) -> list[str]:
+    """BuildKit's summary of what its checks found, at the end of a build."""
+    count = f"{len(events)} warning{'' if len(events) == 1 else 's'} found"
+    found = (f" - {each.rule}: {each.message} (line {each.line})" for each in events)
+    return ["", f" {count} (use build --check to expand):", *map(visible, found)]
 
 
 def output_text(line: bytes) -> str:

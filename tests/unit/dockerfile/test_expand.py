@@ -153,9 +153,9 @@ def test_options() -> None:
 
 def test_names_that_were_looked_up() -> None:
     expander = Expander(ENV)
-    expander.word("$FOO ${NONE:-$P} ${EMPTY+x}")
+    expander.word("$FOO ${NONE:-$P} ${EMPTY+x} $GONE ${LOST#x}")
     assert expander.used == {"FOO", "P", "EMPTY"}
-    assert expander.missing == {"NONE"}
+    assert expander.missing == {"GONE", "LOST"}  # NONE has what it takes to be missing
 
 
 def test_bounds() -> None:

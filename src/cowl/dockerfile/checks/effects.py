@@ -116,4 +116,4 @@ def copy_ignored_file(subject: Subject) -> Iterator[Found]:
                     )
                     place = f"{ignore.path} (line {pattern.line})"
                     fix = f"Take {quoted(pattern.text)} out of {place}, or remove this line."
-                    yield subject.found(node, f"{what} by .dockerignore", fix, word=word)
+                    yield subject.found(node, f"{what} .dockerignore", fix, word=word)
