@@ -63,8 +63,49 @@ class StepOutput(Event):
     data: bytes
 
 
+class Difference(Value):
+    """One thing that is not as it was when a step was last made.
+
+    text    all of it in words: "package.json changed (content)", "ARG VERSION 1 -> 2"
+    kind    "file", "arg", "env", "input" (anything else that the instruction says), "base", "above" (a step
+            above was made again) or "order" (other steps stand above)
+    name    of the file, variable, ...; "" where there is none
+    change  "content", "mode", "owner", "kind", "target", "added", "removed", "renamed" or "value"
+    old     what it was, cut when long; "" where that says nothing, and where it might be a secret
+    new     what it is, likewise
+    """
+
+    text: str
+    kind: str
+    name: str = ""
+    change: str = "value"
+    old: str = ""
+    new: str = ""
+
+
+class StepMissed(Event):
+    """Why a step is carried out and not taken from the cache. Comes between its start and its end.
+
+    reason       one line: "package.json changed (content)", "step above", "first build of this step"
+    cause        "differs", "first", "pruned", "no-cache" or "unknown" (only what is never kept can differ)
+    differences  all that differs from the nearest earlier form of the step, most telling first
+    earlier      when that one was made, in seconds since the epoch; 0.0 when there is none
+    elsewhere    it was made by another Dockerfile, or in another directory
+    """
+
+    number: int
+    reason: str
+    cause: str
+    differences: tuple[Difference, ...] = ()
+    earlier: float = 0.0
+    elsewhere: bool = False
+
+
 class StepFinished(Event):
-    """A step ended well; `layer`: it added a layer of `size_bytes` (apparent) with `files` files."""
+    """A step ended well; `layer`: it added a layer of `size_bytes` (apparent) with `files` files.
+
+    made_at  when that layer was made, in seconds since the epoch; 0.0 when there is none
+    """
 
     number: int
     cached: bool
@@ -72,6 +113,7 @@ class StepFinished(Event):
     size_bytes: int
     files: int
     seconds: float
+    made_at: float = 0.0
 
 
 class BuildFinished(Event):

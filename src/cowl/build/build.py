@@ -70,11 +70,16 @@ def build(
         )
         _warn_unused(plan, emit)
         warn(file, plan, given, platform, store, context.ignore, emit)
+        _warn_unfiltered(file, request.no_cache_filter, emit)
         wanted = platform if request.platform else None
-        ground = Ground(file, context, given, platform, wanted, request.network, emit)
+        ground = Ground(file, context, given, platform, wanted, request.network, emit, _origin(request))
         record = _execute(request, plan, ground, tags, store, runtime, resolve_base, clock)
     emit(BuildFinished(str(record.id), tuple(tag.familiar for tag in tags)))
     return record
+
+
+def _origin(request: BuildRequest) -> str:
+    return f"{request.context}\0{request.dockerfile}"
 
 
 def _load(context: Context, name: str) -> Dockerfile:
@@ -91,6 +96,18 @@ def _load(context: Context, name: str) -> Dockerfile:
 def _warn_unused(plan: BuildPlan, emit: Emit) -> None:
     if plan.unused:
         emit(Warned(f"one or more build-args [{' '.join(plan.unused)}] were not consumed"))
+
+
+def _warn_unfiltered(file: Dockerfile, names: tuple[str, ...], emit: Emit) -> None:
+    """Docker lets a filter that means no stage pass in silence; it is always a slip."""
+    known = [stage.name for stage in file.stages if stage.name]
+    for name in names:
+        if name.lower() not in known:
+            from cowl.dockerfile.diagnostics import quoted, suggestion
+
+            near = suggestion(name.lower(), known)
+            hint = f"\nDid you mean {near}?" if near else ""
+            emit(Warned(f"--no-cache-filter {quoted(name)}: no stage is called so{hint}"))
 
 
 def _execute(
@@ -112,6 +129,7 @@ def _execute(
             runtime=runtime,
             resolve_base=resolve_base,
             no_cache=request.no_cache,
+            no_cache_filter=request.no_cache_filter,
             clock=clock,
         )
         try:

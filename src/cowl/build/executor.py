@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 class Executor:
     """Carries out one plan. A `with` block: at its end the layers that it kept alive are let go.
 
-    With `no_cache` every step is made again. `runtime` is called at the first RUN that is not cached.
+    With `no_cache` every step is made again, with `no_cache_filter` those of the stages that it names.
+    `runtime` is called at the first RUN that is not cached.
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class Executor:
         runtime: Callable[[], Runtime],
         resolve_base: Callable[[str, Platform | None], ImageRecord],
         no_cache: bool,
+        no_cache_filter: tuple[str, ...] = (),
         clock: Callable[[], float],
     ) -> None:
         self._plan = plan
@@ -43,6 +45,7 @@ class Executor:
             runtime=runtime,
             resolve_base=resolve_base,
             no_cache=no_cache,
+            no_cache_filter=no_cache_filter,
             clock=clock,
             total=plan.steps,
             inherited=dict(plan.inherited),

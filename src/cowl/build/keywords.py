@@ -14,6 +14,7 @@ class BuildKeywords(TypedDict, total=False):
     labels: Mapping[str, str]
     network: str
     no_cache: bool
+    no_cache_filter: Sequence[str]
     platform: str
     pull: bool
     tags: Sequence[str]

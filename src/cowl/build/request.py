@@ -23,6 +23,8 @@ class BuildRequest(Value):
     labels      (key, value) pairs, put over those of the Dockerfile
     target      name or number of the stage to build; "" is the last one
     no_cache    run every step again
+    no_cache_filter
+                names of stages of which every step is run again
     platform    os/architecture[/variant]; "" is this machine's
     pull        ask the registry for newer bases
     network     of RUN: "host" or "none"
@@ -38,6 +40,7 @@ class BuildRequest(Value):
     platform: str = ""
     pull: bool = False
     network: str = "host"
+    no_cache_filter: tuple[str, ...] = ()
 
 
 def build_request(context: str | os.PathLike[str], options: BuildKeywords) -> BuildRequest:
@@ -46,6 +49,7 @@ def build_request(context: str | os.PathLike[str], options: BuildKeywords) -> Bu
     for name in ("build_args", "labels"):
         if name in given:
             given[name] = tuple(dict(given[name]).items())  # type: ignore[call-overload]
-    given["tags"] = tuple(options.get("tags", ()))
+    for name in ("no_cache_filter", "tags"):
+        given[name] = tuple(given.get(name, ()))  # type: ignore[arg-type]
     given["dockerfile"] = options.get("dockerfile") or ""
     return BuildRequest(context=os.path.abspath(context), **given)  # type: ignore[arg-type]

@@ -24,6 +24,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from cowl.build.explain import Misses
     from cowl.build.plan import StagePlan, Step
     from cowl.build.state import State
     from cowl.build.task import Ground, Task
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from cowl.store.images import ImageRecord
     from cowl.store.layers import Layer
     from cowl.store.leases import Lease
+    from cowl.store.notes import StepNote
     from cowl.store.store import Store
 
 
@@ -41,6 +43,8 @@ class Site:
     total      how many numbered steps the build has
     inherited  name to value: what `ARG name` without a default takes over
     done       the last states of the stages that are built, by index
+    missed     indexes of the stages of which a step was carried out
+    images     by index of a stage: the reference of the image that it goes back to
     """
 
     def __init__(
@@ -51,6 +55,7 @@ class Site:
         runtime: Callable[[], Runtime],
         resolve_base: Callable[[str, Platform | None], ImageRecord],
         no_cache: bool,
+        no_cache_filter: tuple[str, ...],
         clock: Callable[[], float],
         total: int,
         inherited: Mapping[str, str],
@@ -60,10 +65,13 @@ class Site:
         self.runtime = runtime
         self.resolve_base = resolve_base
         self.no_cache = no_cache
+        self.no_cache_filter = tuple(name.lower() for name in no_cache_filter)
         self.clock = clock
         self.total = total
         self.inherited = inherited
         self.done: dict[int, State] = {}
+        self.missed: set[int] = set()
+        self.images: dict[int, str] = {}
         self._lease: Lease | None = None
 
     def pin(self, key: str) -> None:
@@ -79,6 +87,12 @@ class Site:
                 self._lease.pin(key)
         return self._lease
 
+    def refused(self, stage: StagePlan) -> str:
+        """The option because of which nobody looks into the cache for a stage; "" when everybody does."""
+        if self.no_cache:
+            return "--no-cache"
+        return f"--no-cache-filter {stage.name}" if stage.name and stage.name in self.no_cache_filter else ""
+
     def close(self) -> None:
         """Lets go of the layers that were kept alive."""
         if self._lease is not None:
@@ -92,6 +106,7 @@ class StageRun:
         self._stage = stage
         self._site = site
         self._ground = site.ground
+        self._misses: Misses | None = None
 
     def run(self) -> State:
         """The last state of the stage."""
@@ -103,6 +118,10 @@ class StageRun:
     def _base(self) -> State:
         stage = self._stage
         started = self._started(stage.number, stage.node)
+        site = self._site
+        site.images[stage.index] = site.images.get(stage.base_stage, "") or stage.image
+        if stage.base_stage in site.missed:
+            site.missed.add(stage.index)
         if stage.base_stage >= 0:
             state = go_on(self._site.done[stage.base_stage])
         elif stage.image:
@@ -138,7 +157,7 @@ class StageRun:
     def _files(self, number: int, task: Task) -> State:
         """A step that makes files: from the cache, or carried out."""
         started = self._started(number, task.node)
-        made = None if self._site.no_cache else self._cached(task)
+        made = None if self._site.refused(self._stage) else self._cached(task)
         cached = made is not None
         layer = made if made is not None else self._make(number, task)
         return self._finished(number, task, layer, cached, started)
@@ -185,13 +204,28 @@ class StageRun:
             return NO_LAYER
         from cowl.build.workshop import make
 
+        note = self._explain(number, task)
         lease = self._site.lease(task.state)
         made, reusable = make(number, task, self._ground, self._site.store, self._site.runtime)
         if made is not None:
             lease.pin(made.key)
         if reusable:
-            self._site.store.steps.add(task.inputs.key, made.key if made else None, task.history)
+            self._site.store.steps.add(task.inputs.key, made.key if made else None, task.history, note)
         return made if made is not None else NO_LAYER
+
+    def _explain(self, number: int, task: Task) -> StepNote:
+        """Says why the cache does not have the step; the note of it is for the next time."""
+        stage, site = self._stage, self._site
+        if self._misses is None:
+            from cowl.build.explain import Misses
+
+            above = stage.index in site.missed
+            image = site.images[stage.index]
+            self._misses = Misses(stage, self._ground, site.store.notes, image=image, above=above)
+        missed, note = self._misses.explain(number, task, site.refused(stage))
+        site.missed.add(stage.index)
+        self._ground.emit(missed)
+        return note
 
     def _started(self, number: int, node: nodes.Instruction) -> float:
         text = " ".join(node.raw.split())
@@ -206,6 +240,8 @@ class StageRun:
         if isinstance(made, NoLayer):
             self._ground.emit(StepFinished(number, cached, False, 0, 0, seconds))
             return told(task.state, task.history)
-        self._ground.emit(StepFinished(number, cached, True, made.size_bytes, made.files, seconds))
+        self._ground.emit(
+            StepFinished(number, cached, True, made.size_bytes, made.files, seconds, made.created_at)
+        )
         state = task.state.replace(layers=(*task.state.layers, made))
         return told(state, task.history, layer=True)

@@ -22,6 +22,7 @@ class Ground(Value):
     given          the build arguments that have a value
     platform       what the image is for
     base_platform  the same if the caller asked for it, else None: any base that is there will do
+    origin         what tells this Dockerfile in this context from others on this machine; never shown
     """
 
     file: Dockerfile
@@ -31,6 +32,7 @@ class Ground(Value):
     base_platform: Platform | None
     network: str
     emit: Emit
+    origin: str = ""
 
 
 class Task(Value):

@@ -100,11 +100,14 @@ def stamp_of(status: os.stat_result) -> tuple[int, ...]:
 class Content(Value):
     """What a tree holds: a hash that is the same wherever and whenever the same files stand.
 
-    traces  one for each entry: they change when somebody writes to the tree after it was hashed
+    traces   one for each entry: they change when somebody writes to the tree after it was hashed
+    records  (name below the top, kind, mode, uid, gid, content hash or link target) of each entry: what the
+             digest is the hash of, and what tells which file made it another
     """
 
     digest: str
     traces: tuple[tuple[object, ...], ...]
+    records: tuple[tuple[str, str, int, int, int, str], ...] = ()
 
 
 def content_of(tree: Tree, top: Entry) -> Content:
@@ -114,16 +117,17 @@ def content_of(tree: Tree, top: Entry) -> Content:
     its contents: COPY does not take it over.
     """
     whole = sha256()
-    traces = []
+    traces, records = [], []
     start = len(top.path) + 1 if top.path else 0
     for entry in tree.walk(top.path):
         name = entry.path[start:] if entry.path != top.path else ""
         mode = 0 if not name and entry.kind == DIRECTORY else entry.mode
         content = _file_digest(tree, entry) if entry.kind == FILE else entry.target
-        record = [name, entry.kind, mode, entry.uid, entry.gid, content]
+        record = (name, entry.kind, mode, entry.uid, entry.gid, content)
+        records.append(record)
         whole.update(json.dumps(record).encode() + b"\n")
         traces.append(trace_of(entry))
-    return Content(whole.hexdigest(), tuple(traces))
+    return Content(whole.hexdigest(), tuple(traces), tuple(records))
 
 
 def trace_of(entry: Entry) -> tuple[object, ...]:

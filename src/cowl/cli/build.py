@@ -34,7 +34,8 @@ def build(call: Call) -> int:
         raise UnsupportedContext("a Dockerfile from standard input is not available yet: write it to a file")
     network = call.text("network")
     quiet = call.on("quiet")
-    with build_progress(call.text("progress"), quiet=quiet) as progress, call.engine(progress) as engine:
+    chosen = build_progress(call.text("progress"), quiet=quiet, explain=call.on("explain"))
+    with chosen as progress, call.engine(progress) as engine:
         image = engine.build(
             context,
             dockerfile=os.path.abspath(dockerfile) if dockerfile else None,
@@ -43,6 +44,7 @@ def build(call: Call) -> int:
             labels=pairs(call.many("label")),
             target=call.text("target"),
             no_cache=call.on("no-cache"),
+            no_cache_filter=call.many("no-cache-filter"),
             pull=call.on("pull"),
             platform=call.text("platform"),
             network="host" if network == "default" else network,

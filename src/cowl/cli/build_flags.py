@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cowl.cli.grammar import BOOL, LIST, TEXT, Flag
+from cowl.cli.grammar import BOOL, LIST, TEXT, WORDS, Flag
 
 PLATFORM = Flag(
     "platform", "", TEXT, "The platform to choose of a multi-platform image, as os[/arch[/variant]]"
@@ -18,6 +18,12 @@ BUILD = (
         "build",
     ),
     Flag("check", "", BOOL, 'Shorthand for "--call=check"'),
+    Flag(
+        "explain",
+        "",
+        BOOL,
+        "Show for each step all that differs from when it was last made",
+    ),
     Flag("file", "f", TEXT, 'Name of the Dockerfile (default: "PATH/Dockerfile")'),
     Flag("iidfile", "", TEXT, "Write the image ID to the file"),
     Flag("label", "", LIST, "Set metadata for an image"),
@@ -30,8 +36,9 @@ BUILD = (
         "host",
     ),
     Flag("no-cache", "", BOOL, "Do not use cache when building the image"),
+    Flag("no-cache-filter", "", WORDS, "Do not cache specified stages"),
     PLATFORM,
-    Flag("progress", "", TEXT, 'Set type of progress output ("auto", "plain", "tty")', "", "auto"),
+    Flag("progress", "", TEXT, 'Set type of progress output ("auto", "json", "plain", "tty")', "", "auto"),
     Flag("pull", "", BOOL, "Always attempt to pull a newer version of the image"),
     Flag("quiet", "q", BOOL, "Suppress the build output and print image ID on success"),
     Flag("tag", "t", LIST, 'Name and optionally a tag in the "name:tag" format'),

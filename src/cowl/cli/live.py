@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from _thread import allocate_lock
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -11,12 +12,12 @@ from rich.table import Table
 from rich.text import Text
 
 from cowl.cli import human
+from cowl.cli.explained import earlier_lines, finished_text, miss_text
 from cowl.cli.progress import (
     BLOB_STATES,
     Progress,
     built_lines,
     check_lines,
-    finished_text,
     output_text,
     pull_lines,
     step_text,
@@ -29,6 +30,7 @@ from cowl.events import (
     PullFinished,
     PullStarted,
     StepFinished,
+    StepMissed,
     StepOutput,
     StepStarted,
     Warned,
@@ -55,7 +57,10 @@ class LiveProgress(Progress):
     The thread only ever reads snapshots of what the events left here.
     """
 
-    def __init__(self, console: Console | None = None) -> None:
+    def __init__(self, console: Console | None = None, *, explain: bool = False) -> None:
+        self._explain = explain
+        self._lock = allocate_lock()
+        self._missed: dict[int, StepMissed] = {}
         self._console = console or Console(stderr=True, highlight=False)
         self._steps: dict[int, tuple[str, float]] = {}
         self._output: dict[int, bytes] = {}
@@ -86,10 +91,16 @@ class LiveProgress(Progress):
 
     def __call__(self, event: Event) -> None:
         super().__call__(event)
+        with self._lock:
+            self._take(event)
+
+    def _take(self, event: Event) -> None:
         if isinstance(event, BlobProgress):
             self._blobs[event.digest] = event
         elif isinstance(event, StepStarted):
             self._steps[event.number] = (step_text(event), time.monotonic())
+        elif isinstance(event, StepMissed):
+            self._missed[event.number] = event
         elif isinstance(event, StepOutput):
             self._output[event.number] = (self._output.get(event.number, b"") + event.data)[-(1 << 16) :]
         else:
@@ -100,9 +111,7 @@ class LiveProgress(Progress):
     def _settle(self, event: Event) -> None:
         """Events that leave lines behind."""
         if isinstance(event, StepFinished):
-            text, _ = self._steps.pop(event.number, ("", 0.0))
-            self._output.pop(event.number, None)
-            self._print(f" => {text}  {finished_text(event)}", "cyan" if event.cached else "green")
+            self._step_finished(event)
         elif isinstance(event, PullStarted):
             for line in pull_lines(event):
                 self._print(line)
@@ -121,6 +130,16 @@ class LiveProgress(Progress):
         elif isinstance(event, CheckWarned):
             self._checks.append(event)
 
+    def _step_finished(self, event: StepFinished) -> None:
+        text, _ = self._steps.pop(event.number, ("", 0.0))
+        self._output.pop(event.number, None)
+        now = time.time() if self._explain else 0.0
+        self._print(f" => {text}  {finished_text(event, now)}", "cyan" if event.cached else "green")
+        missed = self._missed.pop(event.number, None)
+        if missed is not None:
+            for line in (miss_text(missed), *(earlier_lines(missed, now) if self._explain else ())):
+                self._print(f" => => {line}", "dim")
+
     def _print(self, line: str, style: str = "") -> None:
         self._console.print(Text(line, style=style), soft_wrap=True)
 
@@ -129,6 +148,10 @@ class LiveProgress(Progress):
         for number, (text, started) in list(self._steps.items()):
             head = Text(f" => {text}  {now - started:.1f}s", style="bold", no_wrap=True, overflow="ellipsis")
             parts.append(head)
+            missed = self._missed.get(number)
+            if missed is not None:
+                why = f" => => {miss_text(missed)}"
+                parts.append(Text(why, style="dim", no_wrap=True, overflow="ellipsis"))
             parts.extend(
                 Text(f" => => {line}", style="dim", no_wrap=True, overflow="ellipsis")
                 for line in self._tail(number, TAIL)

@@ -1,7 +1,8 @@
 """Progress records to standard error: nothing with -q, plain lines off a terminal, a live display on one.
 
 The plain form of a build is BuildKit's, that of a pull is Docker's. The live one costs the import of
-rich and is in `live`, imported on a terminal only.
+rich and is in `live`, imported on a terminal only. Stages that are built side by side speak from threads
+of their own: every form takes one event at a time.
 """
 
 from __future__ import annotations
@@ -9,8 +10,10 @@ from __future__ import annotations
 import os
 import sys
 import time
+from _thread import allocate_lock
 
-from cowl.cli import human, names
+from cowl.cli import names
+from cowl.cli.explained import earlier_lines, finished_text, miss_text
 from cowl.cli.text import visible
 from cowl.errors import Invalid
 from cowl.events import (
@@ -20,6 +23,7 @@ from cowl.events import (
     PullFinished,
     PullStarted,
     StepFinished,
+    StepMissed,
     StepOutput,
     StepStarted,
     Warned,
@@ -75,13 +79,27 @@ def pull_progress(*, quiet: bool) -> Progress:
     return PlainProgress(sys.stderr)
 
 
-def build_progress(mode: str, *, quiet: bool) -> Progress:
-    """For build; `mode` is auto, plain or tty. Raises UnknownProgress."""
-    if mode not in ("auto", "plain", "tty"):
-        raise UnknownProgress(f"invalid progress {mode!r}", hint='Use "auto", "plain" or "tty".')
-    if mode == "plain" and not quiet:
-        return PlainProgress(sys.stderr)
-    return pull_progress(quiet=quiet)
+def build_progress(mode: str, *, quiet: bool, explain: bool = False) -> Progress:
+    """For build; `mode` is auto, json, plain or tty. With `explain` it leaves nothing out.
+
+    Raises UnknownProgress.
+    """
+    if mode not in ("auto", "json", "plain", "tty"):
+        hint = 'Use "auto", "json", "plain" or "tty".'
+        if mode == "rawjson":
+            hint = "That is BuildKit's own record of its vertexes; \"json\" gives cowl's events, one a line."
+        raise UnknownProgress(f"invalid progress {mode!r}", hint=hint)
+    if quiet:
+        return Progress()
+    if mode == "json":
+        from cowl.cli.json_progress import JsonProgress
+
+        return JsonProgress(sys.stderr)
+    if mode == "plain" or not is_terminal():
+        return PlainProgress(sys.stderr, explain=explain)
+    from cowl.cli.live import LiveProgress
+
+    return LiveProgress(explain=explain)
 
 
 def is_terminal() -> bool:
@@ -90,11 +108,17 @@ def is_terminal() -> bool:
 
 
 class PlainProgress(Progress):
-    """One line after the other, nothing taken back."""
+    """One line after the other, nothing taken back.
 
-    def __init__(self, out: TextIO) -> None:
+    Of several steps under way one speaks; when another does, it is announced again, as BuildKit does it.
+    """
+
+    def __init__(self, out: TextIO, *, explain: bool = False) -> None:
         self._out = out
-        self._started: dict[int, float] = {}
+        self._explain = explain
+        self._lock = allocate_lock()
+        self._started: dict[int, tuple[float, str]] = {}
+        self._speaking = 0
         self._partial: dict[tuple[int, str], bytes] = {}
         self._blobs: dict[str, str] = {}
         self._checks: list[CheckWarned] = []
@@ -104,15 +128,20 @@ class PlainProgress(Progress):
 
     def __call__(self, event: Event) -> None:
         super().__call__(event)
+        with self._lock:
+            self._show(event)
+
+    def _show(self, event: Event) -> None:
         if isinstance(event, StepStarted):
             self._step(event)
         elif isinstance(event, StepOutput):
             self._output(event)
+        elif isinstance(event, StepMissed):
+            self._of_step(event.number, miss_text(event))
+            if self._explain:
+                self._of_step(event.number, *earlier_lines(event, time.time()))
         elif isinstance(event, StepFinished):
-            self._flush(event.number)
-            self._say(f"#{event.number} {finished_text(event)}")
-            self._started.pop(event.number, None)
-            self._since = time.monotonic()
+            self._finished(event)
         elif isinstance(event, BuildFinished):
             self._built(event)
         elif isinstance(event, BlobProgress):
@@ -129,12 +158,33 @@ class PlainProgress(Progress):
         self._out.flush()
 
     def _step(self, event: StepStarted) -> None:
+        self._started[event.number] = (time.monotonic(), step_text(event))
+        self._last = max(self._last, event.number)
+        self._turn_to(event.number)
+
+    def _turn_to(self, number: int) -> None:
+        """Announces the step, unless the last line was its own."""
+        if self._speaking == number:
+            return
+        if self._speaking:
+            self._say(f"#{self._speaking} ...")
         if self._apart:
             self._say("")
         self._apart = True
-        self._started[event.number] = time.monotonic()
-        self._last = max(self._last, event.number)
-        self._say(f"#{event.number} {step_text(event)}")
+        self._speaking = number
+        self._say(f"#{number} {self._started[number][1]}")
+
+    def _of_step(self, number: int, *lines: str) -> None:
+        if number in self._started:
+            self._turn_to(number)
+        self._say(*(f"#{number} {line}".rstrip() for line in lines))
+
+    def _finished(self, event: StepFinished) -> None:
+        self._flush(event.number)
+        self._of_step(event.number, finished_text(event, time.time() if self._explain else 0.0))
+        self._started.pop(event.number, None)
+        self._speaking = 0
+        self._since = time.monotonic()
 
     def _output(self, event: StepOutput) -> None:
         place = (event.number, event.stream)
@@ -146,8 +196,8 @@ class PlainProgress(Progress):
             self._output_line(event.number, line)
 
     def _output_line(self, number: int, line: bytes) -> None:
-        seconds = time.monotonic() - self._started.get(number, time.monotonic())
-        self._say(f"#{number} {seconds:.3f} {output_text(line)}".rstrip())
+        started, _ = self._started.get(number, (time.monotonic(), ""))
+        self._of_step(number, f"{time.monotonic() - started:.3f} {output_text(line)}")
 
     def _flush(self, number: int) -> None:
         """What a step wrote after its last newline."""
@@ -183,15 +233,6 @@ def step_text(event: StepStarted) -> str:
     stage = f"{event.stage} " if event.stage else ""
     text = " ".join(event.text.split("\n"))
     return visible(f"[{stage}{event.number}/{event.total}] {text}")
-
-
-def finished_text(event: StepFinished) -> str:
-    """CACHED, or DONE with its time and what its layer holds."""
-    if event.cached:
-        return "CACHED"
-    files = f"{event.files} file{'' if event.files == 1 else 's'}"
-    layer = f" ({human.short_size(event.size_bytes)} in {files})" if event.layer else ""
-    return f"DONE {event.seconds:.1f}s{layer}"
 
 
 def built_lines(event: BuildFinished) -> list[str]:

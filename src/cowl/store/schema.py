@@ -95,6 +95,17 @@ CREATE TABLE snapshots (
 ) WITHOUT ROWID;
 CREATE INDEX snapshots_by_step ON snapshots (step);
 """,
+    """
+-- What made the steps of the cache: read and written only when one misses, to say why.
+CREATE TABLE notes (
+    id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, origin TEXT NOT NULL,
+    place TEXT NOT NULL, text TEXT NOT NULL, below TEXT NOT NULL, created_at REAL NOT NULL,
+    bytes INTEGER NOT NULL, inputs TEXT NOT NULL, files BLOB NOT NULL
+);
+CREATE INDEX notes_by_place ON notes (origin, place, created_at);
+CREATE INDEX notes_by_text ON notes (text);
+CREATE INDEX notes_by_age ON notes (created_at, bytes);
+""",
 )
 VERSION = 1 + len(CHANGES)
 

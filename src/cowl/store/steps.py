@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from cowl.store.database import Database
     from cowl.store.garbage import Deletion
     from cowl.store.leases import Leases
+    from cowl.store.notes import StepNote
 
 
 class NoLayer(Value):
@@ -43,8 +44,11 @@ class Steps:
             row = database.row(f"SELECT {COLUMNS} FROM layers WHERE key = ?", (step[0],))
             return layer_of(row) if row else None
 
-    def add(self, key: str, layer_key: str | None, description: str) -> None:
-        """Records that the step `key` made a layer (None: no layer). Replaces. Raises NoSuchLayer."""
+    def add(self, key: str, layer_key: str | None, description: str, note: StepNote | None = None) -> None:
+        """Records that the step `key` made a layer (None: no layer), and what made it. Replaces.
+
+        Raises NoSuchLayer.
+        """
         with self._database.write(doing="recording a build step") as transaction:
             if layer_key and not transaction.row("SELECT 1 FROM layers WHERE key = ?", (layer_key,)):
                 raise NoSuchLayer(layer_key)
@@ -53,6 +57,10 @@ class Steps:
                 "INSERT OR REPLACE INTO steps VALUES (?, ?, ?, ?, ?)",
                 (key, layer_key or None, description, now, now),
             )
+            if note is not None:
+                from cowl.store.notes import write_note
+
+                write_note(transaction, note, now)
             self._leases.let_go(transaction, (layer_key,) if layer_key else ())
 
     def touch(self, keys: Sequence[str]) -> None:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from cowl.store.garbage import Deletion
     from cowl.store.layers import Stage
     from cowl.store.leases import Lease
+    from cowl.store.notes import Notes
     from cowl.store.removal import Removal
     from cowl.store.rows import ContainerRow, Rows
     from cowl.store.steps import Steps
@@ -90,6 +91,13 @@ class Store:
         from cowl.store.steps import Steps
 
         return Steps(self._database, self._leases, self._clock)
+
+    @property
+    def notes(self) -> Notes:
+        """What made the steps of the cache; asked for when one misses."""
+        from cowl.store.notes import Notes
+
+        return Notes(self._database)
 
     @property
     def blobs(self) -> Blobs:
