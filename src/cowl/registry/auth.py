@@ -12,16 +12,17 @@ import threading
 from urllib.parse import urlencode
 
 from cowl.errors import Denied
+from cowl.http.origin import Origin, check_target
+from cowl.http.transport import Reply, Request
 from cowl.registry.challenge import parse_challenges
-from cowl.registry.origin import Origin, check_target
-from cowl.registry.transport import RegistryUnavailable, Reply, Request
+from cowl.registry.failures import RegistryUnavailable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from cowl.http.transport import Transport
     from cowl.registry.challenge import Challenge
     from cowl.registry.credentials import Credential, Credentials
     from cowl.registry.places import Place
-    from cowl.registry.transport import Transport
 
 MAX_TOKEN_BYTES = 1 << 20
 _TOKEN = re.compile(r"[\x21-\x7e]+")

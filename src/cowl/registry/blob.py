@@ -8,15 +8,16 @@ from hashlib import sha256
 from urllib3.exceptions import HTTPError
 
 from cowl.errors import Corrupt
-from cowl.registry.transport import RegistryUnavailable, reason
+from cowl.http.transport import reason
+from cowl.registry.failures import RegistryUnavailable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cowl.http.transport import Reply
     from cowl.oci.descriptor import Descriptor
     from cowl.oci.digest import Digest
-    from cowl.registry.transport import Reply
 
 MAX_RESUMES = 4
 _SKIP_BYTES = 1 << 20

@@ -7,6 +7,7 @@ from functools import partial
 
 from cowl.errors import Corrupt, CowlError, Denied, Invalid, NotFound, Unavailable
 from cowl.events import Warned, silent
+from cowl.http.transport import Transport
 from cowl.oci.digest import Digest
 from cowl.oci.manifest import (
     MAX_MANIFEST_BYTES,
@@ -19,9 +20,9 @@ from cowl.oci.manifest import (
 from cowl.registry.auth import Authorizer
 from cowl.registry.blob import BlobStream, DigestMismatch, SizeMismatch
 from cowl.registry.credentials import Credentials
+from cowl.registry.failures import RegistryUnavailable, UntrustedRegistry
 from cowl.registry.places import places_for
 from cowl.registry.repository import Repository
-from cowl.registry.transport import Transport
 from cowl.value import Value
 
 TYPE_CHECKING = False
@@ -70,7 +71,14 @@ class Client:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._config = config
-        self._transport = Transport(proxies=config.proxies, tls=tls, sleep=sleep, clock=clock)
+        self._transport = Transport(
+            proxies=config.proxies,
+            tls=tls,
+            sleep=sleep,
+            clock=clock,
+            unavailable=RegistryUnavailable,
+            untrusted=UntrustedRegistry,
+        )
         credentials = Credentials(config.auth_file, lambda text: emit(Warned(text)))
         self._authorizer = Authorizer(self._transport, credentials)
         self._repositories: dict[str, list[Repository]] = {}

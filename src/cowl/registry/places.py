@@ -10,7 +10,7 @@ import re
 import tomllib
 
 from cowl.errors import Denied, Invalid
-from cowl.registry.origin import Origin, is_loopback, split_host
+from cowl.http.origin import Origin, is_loopback, split_host
 from cowl.value import Value
 
 TYPE_CHECKING = False

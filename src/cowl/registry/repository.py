@@ -8,16 +8,17 @@ from __future__ import annotations
 import json
 
 from cowl.errors import Denied, NotFound
+from cowl.http.transport import Request
 from cowl.oci import media_types
-from cowl.registry.transport import RegistryUnavailable, Request, UntrustedCertificate
+from cowl.registry.failures import RegistryUnavailable, UntrustedRegistry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from cowl.http.origin import Origin
+    from cowl.http.transport import Reply, Transport
     from cowl.oci.digest import Digest
     from cowl.registry.auth import Authorizer
-    from cowl.registry.origin import Origin
     from cowl.registry.places import Place
-    from cowl.registry.transport import Reply, Transport
 
 MAX_ERROR_BYTES = 1 << 16
 _ACCEPT = ", ".join(
@@ -96,7 +97,7 @@ class Repository:
         for origin in others:
             try:
                 reply = self._authorized(origin, what, headers, attempts=1)
-            except (RegistryUnavailable, UntrustedCertificate) as problem:
+            except (RegistryUnavailable, UntrustedRegistry) as problem:
                 if problem.netloc != origin.netloc:
                     raise  # a host that it pointed to, so the registry itself does speak TLS
                 continue

@@ -22,8 +22,8 @@ from cowl.oci.platform import Platform
 from cowl.oci.reference import Reference
 from cowl.registry.blob import DigestMismatch, SizeMismatch
 from cowl.registry.client import Client
+from cowl.registry.failures import RegistryUnavailable
 from cowl.registry.repository import AccessDenied, BlobUnknown, ManifestUnknown
-from cowl.registry.transport import RegistryUnavailable
 
 HOST = Platform.host()
 LAYER = b"not quite a tar" * 5000

@@ -13,14 +13,14 @@ import pytest
 from tests.unit.registry.fake_registry import SECRET, Answer, FakeRegistry, Seen, write_auth
 
 from cowl.errors import CowlError
+from cowl.http.origin import ForbiddenTarget, Origin
 from cowl.oci.platform import Platform
 from cowl.oci.reference import Reference
 from cowl.registry.auth import Unauthorized, _may_know
 from cowl.registry.client import Client
 from cowl.registry.credentials import Credential, Credentials, InvalidAuthFile
-from cowl.registry.origin import ForbiddenTarget, Origin
+from cowl.registry.failures import RegistryUnavailable
 from cowl.registry.repository import AccessDenied, BlobUnknown
-from cowl.registry.transport import RegistryUnavailable
 
 HOST = Platform.host()
 LAYER = b"layer" * 1000

@@ -14,11 +14,11 @@ import pytest
 from tests.unit.registry.fake_registry import Answer, FakeRegistry, fake_registry, self_signed, write_auth
 
 from cowl.errors import CowlError
+from cowl.http.origin import ForbiddenTarget
 from cowl.oci.platform import Platform
 from cowl.oci.reference import Reference
 from cowl.registry.client import Client
-from cowl.registry.origin import ForbiddenTarget
-from cowl.registry.transport import RegistryUnavailable, UntrustedCertificate
+from cowl.registry.failures import RegistryUnavailable, UntrustedRegistry
 
 HOST = Platform.host()
 Make = Callable[..., Client]
@@ -57,7 +57,7 @@ def test_a_trusted_registry(
 
 def test_a_self_signed_certificate_is_refused(secure: FakeRegistry, client: Make, tmp_path: Path) -> None:
     auth_file = write_auth(tmp_path / "c.json", f"{NAME}:{secure.port}")
-    with pytest.raises(UntrustedCertificate) as caught:
+    with pytest.raises(UntrustedRegistry) as caught:
         client(auth_file=auth_file).resolve(ref(secure), HOST)
     assert "self-signed" in caught.value.message
     assert "insecure" in caught.value.hint
@@ -68,7 +68,7 @@ def test_a_certificate_for_another_name_is_refused(
     secure: FakeRegistry, certificate: tuple[ssl.SSLContext, str], client: Make
 ) -> None:
     made = client(tls=ssl.create_default_context(cafile=certificate[1]))
-    with pytest.raises(UntrustedCertificate, match=r"(?i)hostname mismatch"):
+    with pytest.raises(UntrustedRegistry, match=r"(?i)hostname mismatch"):
         made.resolve(ref(secure, "impostor.test"), HOST)
     assert secure.seen == []
 
@@ -77,7 +77,7 @@ def test_a_plain_registry_elsewhere_is_never_spoken_to(registry: FakeRegistry, c
     registry.add_image("app", "1", [b"layer"])
     with pytest.raises(CowlError) as caught:
         client().resolve(ref(registry), HOST)
-    assert isinstance(caught.value, UntrustedCertificate | RegistryUnavailable)
+    assert isinstance(caught.value, UntrustedRegistry | RegistryUnavailable)
     assert registry.seen == []
 
 

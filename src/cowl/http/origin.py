@@ -21,7 +21,7 @@ _PORTS = {"http": 80, "https": 443}
 
 
 class InvalidUrl(Invalid):
-    """A registry sent an address that is no http or https URL. Field: url."""
+    """An address that is no http or https URL. Field: url."""
 
     def __init__(self, url: str) -> None:
         super().__init__(f"not an http or https URL: {url[:200]!r}")
@@ -29,10 +29,10 @@ class InvalidUrl(Invalid):
 
 
 class ForbiddenTarget(Denied):
-    """A registry tried to send cowl where it has no business. Fields: source, target, why."""
+    """A server tried to send cowl where it has no business. Fields: source, target, why."""
 
     def __init__(self, source: Origin, target: Origin, why: str) -> None:
-        super().__init__(f"registry {source.netloc} points to {target}: refused, {why}")
+        super().__init__(f"{source.netloc} points to {target}: refused, {why}")
         self.source = source
         self.target = target
         self.why = why
@@ -92,8 +92,8 @@ def is_link_local(host: str) -> bool:
 def check_target(source: Origin, target: Origin) -> None:
     """Refuse to go from `source` to `target` when told so by `source`. Raises ForbiddenTarget.
 
-    Plain text after TLS, link-local addresses, and this machine's loopback when the registry is not
-    on it: none of them is where a registry keeps its blobs or tokens.
+    Plain text after TLS, link-local addresses, and this machine's loopback when the source is not
+    on it: none of them is where a server of others keeps what it offers.
     """
     if source.scheme == "https" and target.scheme == "http":
         raise ForbiddenTarget(source, target, "since that would leave TLS for plain text")

@@ -1,4 +1,4 @@
-"""HTTP to registries: pools, TLS, proxies, retries, and redirects that carry no credentials away."""
+"""The transport: pools, TLS, proxies, retries, and redirects that carry no credentials away."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from urllib3.connection import HTTPSConnection
 from urllib3.exceptions import HTTPError, NameResolutionError, ProxyError, ReadTimeoutError, SSLError
 
 from cowl.errors import Denied, Unavailable
-from cowl.registry.origin import InvalidUrl, Origin, check_target
-from cowl.registry.proxy import proxy_for
+from cowl.http.origin import InvalidUrl, Origin, check_target
+from cowl.http.proxy import proxy_for
 from cowl.value import Value
 
 TYPE_CHECKING = False
@@ -34,23 +34,28 @@ _REDIRECTS = (301, 302, 303, 307, 308)
 _AGAIN = (408, 429, 500, 502, 503, 504)
 
 
-class RegistryUnavailable(Unavailable):
-    """A registry can't be reached or does not answer sensibly. Fields: netloc, why."""
+class HostUnavailable(Unavailable):
+    """A host can't be reached or does not answer sensibly. Fields: netloc, why."""
+
+    what = ""  # what messages call such hosts, with a blank behind it
+    advice = ""  # what else a user can do when one can't be reached
 
     def __init__(self, netloc: str, why: str, *, hint: str = "") -> None:
-        super().__init__(f"can't reach registry {netloc}: {why}", hint=hint)
+        hint = "; ".join(filter(None, (hint, self.advice))) if hint else ""
+        super().__init__(f"can't reach {self.what}{netloc}: {why}", hint=hint)
         self.netloc = netloc
         self.why = why
 
 
 class UntrustedCertificate(Denied):
-    """TLS with a registry failed; there is no falling back to plain text. Fields: netloc, why."""
+    """TLS failed; there is no falling back to plain text. Fields: netloc, why."""
+
+    what = ""
 
     def __init__(self, netloc: str, why: str) -> None:
         super().__init__(
-            f"registry {netloc}: TLS failed: {why}",
-            hint="add its certificate authority to the system's; or, if anyone may forge its answers, "
-            f"list {netloc} as insecure in registries.conf or COWL_INSECURE",
+            f"{self.what}{netloc}: TLS failed: {why}",
+            hint="add its certificate authority to the system's",
         )
         self.netloc = netloc
         self.why = why
@@ -70,10 +75,16 @@ class Request(Value):
 class Reply:
     """An answer whose body has not been read, and the origin that it came from."""
 
-    def __init__(self, response: BaseHTTPResponse, origin: Origin) -> None:
+    def __init__(
+        self,
+        response: BaseHTTPResponse,
+        origin: Origin,
+        unavailable: type[HostUnavailable] = HostUnavailable,
+    ) -> None:
         self.response = response
         self.origin = origin
         self.status = response.status
+        self._unavailable = unavailable
 
     def header(self, name: str) -> str:
         """The header's value, or ""."""
@@ -87,7 +98,7 @@ class Reply:
                 body += chunk
             return body
         except HTTPError as problem:
-            raise RegistryUnavailable(self.origin.netloc, reason(problem)) from problem
+            raise self._unavailable(self.origin.netloc, reason(problem)) from problem
         finally:
             self.response.close()
 
@@ -97,7 +108,10 @@ class Reply:
 
 
 class Transport:
-    """Exchanges with any host. Safe to use from several threads; `close` ends every connection."""
+    """Exchanges with any host. Safe to use from several threads; `close` ends every connection.
+
+    unavailable, untrusted  how failures are raised
+    """
 
     def __init__(
         self,
@@ -106,7 +120,11 @@ class Transport:
         tls: ssl.SSLContext | None = None,
         sleep: Callable[[float], None],
         clock: Callable[[], float],
+        unavailable: type[HostUnavailable] = HostUnavailable,
+        untrusted: type[UntrustedCertificate] = UntrustedCertificate,
     ) -> None:
+        self._unavailable = unavailable
+        self._untrusted = untrusted
         self._proxies = dict(proxies)
         self._tls = tls
         self._sleep = sleep
@@ -124,13 +142,13 @@ class Transport:
         """One exchange without redirects; tries again after connection errors, 429 and 5xx.
 
         The answer may still be such a status, when the attempts are used up. Raises
-        RegistryUnavailable or UntrustedCertificate.
+        HostUnavailable or UntrustedCertificate.
         """
         for attempt in range(request.attempts):
             last = attempt == request.attempts - 1
             try:
                 response = self._exchange(request)
-            except RegistryUnavailable:
+            except HostUnavailable:
                 if last or attempt == CONNECT_ATTEMPTS - 1:
                     raise
                 self._sleep(_FIRST_DELAY * 2**attempt)
@@ -157,12 +175,12 @@ class Transport:
             response = self.send(request.replace(headers=headers, verify=request.verify or origin != first))
             location = response.headers.get("Location")
             if response.status not in _REDIRECTS or not location:
-                return Reply(response, origin)
+                return Reply(response, origin, self._unavailable)
             response.close()
             request = request.replace(url=_joined(request.url, location))
             origin = Origin.of(request.url)
             check_target(first, origin)
-        raise RegistryUnavailable(first.netloc, f"more than {MAX_REDIRECTS} redirects")
+        raise self._unavailable(first.netloc, f"more than {MAX_REDIRECTS} redirects")
 
     def _exchange(self, request: Request) -> BaseHTTPResponse:
         origin = Origin.of(request.url)
@@ -180,9 +198,9 @@ class Transport:
                 decode_content=False,
             )
         except SSLError as problem:
-            raise UntrustedCertificate(origin.netloc, reason(problem)) from problem
+            raise self._untrusted(origin.netloc, reason(problem)) from problem
         except HTTPError as problem:
-            raise RegistryUnavailable(origin.netloc, reason(problem), hint=_hint(problem)) from problem
+            raise self._unavailable(origin.netloc, reason(problem), hint=_hint(problem)) from problem
 
     def _pool(self, verify: bool, proxy: str) -> urllib3.PoolManager:
         with self._lock:
@@ -247,12 +265,12 @@ def _hint(problem: HTTPError) -> str:
     if isinstance(problem, ProxyError):
         return "check the proxy settings (http_proxy, https_proxy, no_proxy)"
     if isinstance(problem, NameResolutionError):
-        return "check the name and the network; registries.conf or COWL_MIRRORS can name a mirror"
-    return "check the name, and that the registry runs; registries.conf or COWL_MIRRORS can name a mirror"
+        return "check the name and the network"
+    return "check the name, and that the server runs"
 
 
 class _UnverifiedConnection(HTTPSConnection):
-    """TLS with a registry that the user called insecure: urllib3 need not warn of it each time."""
+    """TLS with a host that the user called insecure: urllib3 need not warn of it each time."""
 
     def connect(self) -> None:
         super().connect()

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cowl.http.origin import InvalidUrl, Origin, is_link_local, is_loopback, split_host
 from cowl.registry.challenge import Challenge, parse_challenges
-from cowl.registry.origin import InvalidUrl, Origin, is_link_local, is_loopback, split_host
 
 
 @pytest.mark.parametrize(

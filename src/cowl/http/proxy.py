@@ -5,13 +5,13 @@ from __future__ import annotations
 import ipaddress
 
 from cowl.errors import Invalid
-from cowl.registry.origin import is_loopback
+from cowl.http.origin import is_loopback
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cowl.registry.origin import Origin
+    from cowl.http.origin import Origin
 
 
 class InvalidProxy(Invalid):
