@@ -23,6 +23,7 @@ from cowl.runtime.choice import runtime_for
 from cowl.runtime.protocol import Runtime
 from cowl.store.images import ImageRecord
 from cowl.store.store import Store
+from cowl.transfer.read_layout import read_layout
 
 BUSYBOX_FILES = ("bin", "etc", "root", "tmp")
 CREATED = "2020-01-01T00:00:00Z"
@@ -132,6 +133,9 @@ class Builder:
             resolve_base=lambda name, _platform: self.store.images.find(name),
             emit=self.events.append,
             clock=time.time,
+            resolve_layout=lambda directory, within, platform: read_layout(
+                directory, within, platform, store=self.store, emit=self.events.append
+            ),
         )
         return Built(self.store, record, self.events)
 

@@ -86,6 +86,7 @@ class Engine:
             resolve_base=lambda name, wanted: self._resolve(name, wanted, always=request.pull),
             emit=self._emit,
             clock=time.time,
+            resolve_layout=self._read_layout,
         )
         return _view(record)
 
@@ -298,6 +299,11 @@ class Engine:
         from cowl.transfer.resolve import resolve
 
         return resolve(name, platform, always=always, store=self.store, config=self.config, emit=self._emit)
+
+    def _read_layout(self, directory: str, within: str, platform: Platform | None) -> ImageRecord:
+        from cowl.transfer.read_layout import read_layout
+
+        return read_layout(directory, within, platform, store=self.store, emit=self._emit)
 
     def close(self) -> None:
         """Kills (and removes) the containers that were started here and still run; closes the store.

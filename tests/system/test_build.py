@@ -324,12 +324,6 @@ def test_an_unknown_base_is_told_with_its_place(builder: Builder) -> None:
     assert "nowhere:1" in caught.value.message
 
 
-def test_a_base_with_triggers_is_refused(builder: Builder, busybox_tar: Path) -> None:
-    builder.add_base(busybox_tar, "trigger", onbuild=("RUN make",))
-    with pytest.raises(DockerfileError, match="ONBUILD triggers"):
-        builder.build("FROM trigger\nRUN true\n")
-
-
 def test_nothing_runs_before_a_refusal(builder: Builder) -> None:
     with pytest.raises(DockerfileError, match="--mount"):
         builder.build("FROM base\nRUN true\nRUN --mount=type=tmpfs,target=/x true\n")

@@ -1,29 +1,46 @@
-"""Base images: what FROM names, found by the caller's means, with the place in errors."""
+"""Base images: what FROM or COPY --from names, found by the caller's means, with the place in errors."""
 
 from __future__ import annotations
 
+from cowl.build.named_contexts import IMAGE, LAYOUT
 from cowl.build.places import locate
-from cowl.errors import CowlError
+from cowl.build.stage_graph import near_stage
+from cowl.errors import CowlError, NotFound, Unavailable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cowl.dockerfile.nodes import Dockerfile, From
+    from cowl.build.task import Ground
+    from cowl.dockerfile.nodes import Dockerfile, Instruction, Word
     from cowl.oci.platform import Platform
     from cowl.store.images import ImageRecord
 
+    ResolveBase = Callable[[str, Platform | None], ImageRecord]
+
 
 def resolve(
+    ground: Ground,
     file: Dockerfile,
-    node: From,
-    image: str,
+    node: Instruction,
+    word: Word,
+    name: str,
+    stage: int,
     platform: Platform | None,
-    resolve_base: Callable[[str, Platform | None], ImageRecord],
+    resolve_base: ResolveBase,
 ) -> ImageRecord:
-    """The record of a base image. What `resolve_base` raises keeps its kind and gains file and line."""
+    """The record of the image `name`, or of the named context that has taken its place.
+
+    What `resolve_base` raises keeps its kind and gains the place of `word` in `node`, and a hint when a
+    stage is called almost like that. `stage` is the index of the stage that needs it.
+    """
     try:
-        return resolve_base(image, platform)
+        named = ground.contexts.find(name)
+        if named is not None and named.kind == LAYOUT:
+            return ground.contexts.image(named, platform)
+        return resolve_base(named.target if named is not None and named.kind == IMAGE else name, platform)
     except CowlError as problem:
-        locate(problem, file, node, node.image)
+        if isinstance(problem, NotFound | Unavailable):
+            problem.hint = near_stage(ground.file, name, stage) or problem.hint
+        locate(problem, file, node, word)
         raise

@@ -9,6 +9,7 @@ from cowl.build.check import warn
 from cowl.build.config_steps import with_labels
 from cowl.build.context import Context, read_dockerfile, read_ignore, shown_name
 from cowl.build.executor import Executor
+from cowl.build.named_contexts import NamedContexts
 from cowl.build.plan import make_plan
 from cowl.build.request import NETWORKS
 from cowl.build.task import Ground
@@ -23,6 +24,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cowl.build.named_contexts import ResolveLayout
     from cowl.build.plan import BuildPlan
     from cowl.build.request import BuildRequest
     from cowl.dockerfile.nodes import Dockerfile
@@ -46,12 +48,14 @@ def build(
     resolve_base: Callable[[str, Platform | None], ImageRecord],
     emit: Emit,
     clock: Callable[[], float],
+    resolve_layout: ResolveLayout | None = None,
 ) -> ImageRecord:
     """Builds what `request` says and gives the image, which then carries the tags.
 
     A build of which every step is cached runs nothing, writes nothing but changed tags, and gives the
     identical image. A build that fails or is interrupted leaves only the cached steps that succeeded.
-    `runtime` is called at the first RUN that is not cached; `resolve_base` finds the images of FROM.
+    `runtime` is called at the first RUN that is not cached; `resolve_base` finds the images of FROM,
+    `resolve_layout` (directory, tag or digest, platform) those of named contexts that are OCI layouts.
     Raises DockerfileError, SourceNotFound, RunFailed, NoContext, NoDockerfile and what `resolve_base`
     raises.
     """
@@ -63,16 +67,24 @@ def build(
     given = {name: value for name, value in request.build_args if value is not None}
     host = Platform.host()
     platform = Platform.parse(request.platform) if request.platform else host
-    with Context(os.path.abspath(request.context)) as context:
+    named = NamedContexts(request.build_contexts, resolve_layout)
+    with Context(os.path.abspath(request.context)) as context, named:
         file = _load(context, request.dockerfile)
         plan = make_plan(
-            file, given, target=request.target, platform=platform, host=host, network=request.network
+            file,
+            given,
+            target=request.target,
+            platform=platform,
+            host=host,
+            network=request.network,
+            contexts=named,
         )
         _warn_unused(plan, emit)
         warn(file, plan, given, platform, store, context.ignore, emit)
         _warn_unfiltered(file, request.no_cache_filter, emit)
         wanted = platform if request.platform else None
-        ground = Ground(file, context, given, platform, wanted, request.network, emit, _origin(request))
+        origin = _origin(request)
+        ground = Ground(file, context, given, platform, wanted, request.network, emit, named, origin)
         record = _execute(request, plan, ground, tags, store, runtime, resolve_base, clock)
     emit(BuildFinished(str(record.id), tuple(tag.familiar for tag in tags)))
     return record

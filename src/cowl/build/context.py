@@ -224,6 +224,12 @@ def read_ignore(context: Context, name: str) -> tuple[str, bytes] | None:
     return None
 
 
+def read_own_ignore(context: Context) -> tuple[str, bytes] | None:
+    """The same of a named context, which has no Dockerfile: its own .dockerignore alone."""
+    found = _read_inside(context.directory, ".dockerignore")
+    return None if found is None else (".dockerignore", found)
+
+
 def shown_name(context: Context, name: str) -> str:
     """How messages call the Dockerfile: relative to the context if it is in there."""
     directory, base = _place(context, name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from os import PathLike
 from typing import TypedDict
 
 
@@ -10,6 +11,7 @@ class BuildKeywords(TypedDict, total=False):
     """See BuildRequest for their meaning."""
 
     build_args: Mapping[str, str | None]
+    build_contexts: Mapping[str, str | PathLike[str]]
     dockerfile: str | None
     labels: Mapping[str, str]
     network: str

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from cowl.build.named_contexts import NamedContexts
 from cowl.build.refusals import check_supported
+from cowl.build.stage_graph import StageGraph
+from cowl.build.triggers import parse_triggers
 from cowl.dockerfile import nodes
 from cowl.dockerfile.diagnostics import DockerfileError, error_at, quoted, suggestion
 from cowl.dockerfile.scope import expand_node
@@ -11,7 +14,7 @@ from cowl.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from cowl.dockerfile.nodes import Dockerfile, From, Instruction
     from cowl.oci.platform import Platform
@@ -37,20 +40,24 @@ class UnknownTarget(Invalid):
 
 
 class Step(Value):
-    """One instruction of a stage, its variables not yet in. `number` is 0 for what makes no files."""
+    """One instruction of a stage, its variables not yet in. `number` is 0 for what makes no files.
+
+    `file` is what it was read from when that is not the Dockerfile but an ONBUILD trigger.
+    """
 
     number: int
     node: Instruction
+    file: Dockerfile | None = None
 
 
 class StagePlan(Value):
     """One stage to build.
 
-    image       reference of the base image, "" when it is another stage or empty
+    image       reference of the base image or name of the context, "" when it is another stage or empty
     base_stage  index of the stage that it starts from, or -1
     platform    of the base image as text, "" for the default
     number      of its FROM among the numbered steps
-    sources     indexes of the stages that its COPY --from read
+    sources     (as written, index of the stage) of its COPY --from; -1 for an image or named context
     """
 
     index: int
@@ -85,6 +92,7 @@ def make_plan(
     platform: Platform,
     host: Platform,
     network: str,
+    contexts: NamedContexts | None = None,
 ) -> BuildPlan:
     """The plan of a build. Raises DockerfileError, UnknownTarget.
 
@@ -92,13 +100,12 @@ def make_plan(
     """
     wanted = _target(file, target)
     inherited = _global_variables(file, given, _platform_variables(platform, host, target))
-    needed = _needed(file, wanted, inherited)
+    graph = StageGraph(file, inherited, contexts or NamedContexts(()))
     plans, number = [], 0
-    for stage in file.stages:
-        if stage.index in needed:
-            plan = _stage_plan(file, stage, inherited, number + 1, network)
-            number += 1 + sum(1 for step in plan.steps if step.number)
-            plans.append(plan)
+    for index in graph.order(wanted):
+        plan = _stage_plan(file, file.stages[index], graph, number + 1, network)
+        number += 1 + sum(1 for step in plan.steps if step.number)
+        plans.append(plan)
     return BuildPlan(
         stages=tuple(plans),
         steps=number,
@@ -156,90 +163,49 @@ def _global_variables(
     return variables
 
 
-def _needed(file: Dockerfile, wanted: int, variables: Mapping[str, str]) -> set[int]:
-    """The target and all stages that it is made from."""
-    needed: set[int] = set()
-    pending = [wanted]
-    while pending:
-        index = pending.pop()
-        if index not in needed:
-            needed.add(index)
-            stage = file.stages[index]
-            base = _stage_named(file, str(_from(file, stage.base, variables).image), index)
-            pending += [index for _, index in _copy_sources(file, stage)]
-            pending += [base] if base >= 0 else []
-    return needed
-
-
 def _stage_plan(
-    file: Dockerfile, stage: nodes.Stage, variables: Mapping[str, str], number: int, network: str
+    file: Dockerfile, stage: nodes.Stage, graph: StageGraph, number: int, network: str
 ) -> StagePlan:
-    base = _from(file, stage.base, variables)
+    base = graph.base(stage)
+    if graph.replaced(stage):
+        return StagePlan(stage.index, stage.name, base, stage.name, -1, str(base.platform), number, ())
     if not base.image:
         raise error_at(
             file, stage.base, f"the base name ({stage.base.image}) is empty", word=stage.base.image
         )
-    base_stage = _stage_named(file, str(base.image), stage.index)
-    image = "" if base_stage >= 0 or base.image == SCRATCH else str(base.image)
-    steps, count = [], number
-    for node in stage.instructions:
-        check_supported(file, node, network)
-        shown = isinstance(node, _FILE_STEPS)
-        count += shown
-        steps.append(Step(count if shown else 0, node))
-    sources = tuple(_copy_sources(file, stage))
+    base_stage = graph.base_stage(stage)
     return StagePlan(
         index=stage.index,
         name=stage.name,
         node=base,
-        image=image,
+        image="" if base_stage >= 0 or base.image == SCRATCH else str(base.image),
         base_stage=base_stage,
         platform=str(base.platform),
         number=number,
-        steps=tuple(steps),
-        sources=sources,
+        steps=_steps(file, stage, graph, number, network),
+        sources=graph.sources(stage),
     )
 
 
-def _from(file: Dockerfile, node: From, variables: Mapping[str, str]) -> From:
-    expanded = expand_node(file, node, variables).node
-    assert isinstance(expanded, nodes.From)
-    return expanded
+def _steps(
+    file: Dockerfile, stage: nodes.Stage, graph: StageGraph, number: int, network: str
+) -> tuple[Step, ...]:
+    """The triggers of the stage below and the instructions of this one, those that make files numbered."""
+    name = str(graph.base(stage).image)
+    triggers = parse_triggers([node.trigger for node in graph.triggers(stage)], f"stage {name}")
+    found: list[tuple[Dockerfile | None, Instruction]] = [*triggers, *((None, n) for n in stage.instructions)]
+    steps = []
+    for origin, node in found:
+        check_supported(origin or file, node, network)
+        shown = makes_files(node)
+        number += shown
+        steps.append(Step(number if shown else 0, node, origin))
+    return tuple(steps)
 
 
-def _stage_named(file: Dockerfile, name: str, before: int) -> int:
-    """The last stage of that name above the stage `before`, or -1."""
-    for stage in reversed(file.stages[:before]):
-        if stage.name and stage.name == name.lower():
-            return stage.index
-    return -1
-
-
-def _copy_sources(file: Dockerfile, stage: nodes.Stage) -> Iterable[tuple[str, int]]:
-    """(as written, index of the stage) of each COPY --from."""
-    for node in stage.instructions:
-        if isinstance(node, nodes.Copy) and node.from_:
-            yield str(node.from_), _copy_source(file, node, stage.index)
-
-
-def _copy_source(file: Dockerfile, node: nodes.Copy, here: int) -> int:
-    name = str(node.from_)
-    index = _stage_named(file, name, here)
-    if index < 0 and name.isdecimal() and int(name) < here:
-        index = int(name)
-    if index < 0:
-        near = suggestion(name, [stage.name for stage in file.stages[:here] if stage.name])
-        raise error_at(
-            file,
-            node,
-            f"no stage above is called {quoted(name)}; COPY --from an image is not supported"
-            " by this version of cowl",
-            word=node.from_,
-            hint=f"Did you mean {near}?"
-            if near
-            else "Make it a stage: FROM IMAGE AS NAME, then COPY --from=NAME.",
-        )
-    return index
+def makes_files(node: Instruction) -> bool:
+    """Whether an instruction is a step that is shown and has a number."""
+    return isinstance(node, _FILE_STEPS)
 
 
 def _unused(file: Dockerfile, given: Mapping[str, str], inherited: Mapping[str, str]) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from cowl.dockerfile import nodes
-from cowl.dockerfile.diagnostics import DockerfileError, error_at, quoted
+from cowl.dockerfile.diagnostics import DockerfileError, error_at
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,17 +27,6 @@ def check_supported(file: Dockerfile, node: Instruction, network: str) -> None:
     if isinstance(node, nodes.Run) and node.network == "host" and network == "none":
         raise error_at(
             file, node, "this build has no network: --network=host is not allowed", word=node.network
-        )
-
-
-def check_triggers(file: Dockerfile, node: nodes.From, triggers: tuple[str, ...]) -> None:
-    """The same for the ONBUILD triggers that a base image brings along."""
-    if triggers:
-        raise error_at(
-            file,
-            node,
-            f"the base image has ONBUILD triggers, which cowl does not run yet: {quoted(triggers[0])}",
-            word=node.image,
         )
 
 

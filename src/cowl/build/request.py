@@ -28,6 +28,9 @@ class BuildRequest(Value):
     platform    os/architecture[/variant]; "" is this machine's
     pull        ask the registry for newer bases
     network     of RUN: "host" or "none"
+
+    build_contexts  (name, value) pairs that take the place of images and stages: a directory,
+                    docker-image://REFERENCE or oci-layout://DIRECTORY[:TAG|@DIGEST]
     """
 
     context: str
@@ -40,6 +43,7 @@ class BuildRequest(Value):
     platform: str = ""
     pull: bool = False
     network: str = "host"
+    build_contexts: tuple[tuple[str, str], ...] = ()
     no_cache_filter: tuple[str, ...] = ()
 
 
@@ -49,6 +53,11 @@ def build_request(context: str | os.PathLike[str], options: BuildKeywords) -> Bu
     for name in ("build_args", "labels"):
         if name in given:
             given[name] = tuple(dict(given[name]).items())  # type: ignore[call-overload]
+    if "build_contexts" in given:
+        from cowl.build.named_contexts import absolute_context
+
+        pairs = options["build_contexts"].items()
+        given["build_contexts"] = tuple((name, absolute_context(os.fspath(value))) for name, value in pairs)
     for name in ("no_cache_filter", "tags"):
         given[name] = tuple(given.get(name, ()))  # type: ignore[arg-type]
     given["dockerfile"] = options.get("dockerfile") or ""

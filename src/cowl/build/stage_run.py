@@ -7,12 +7,14 @@ import os
 from cowl.build.config_steps import apply_config, declare, is_config_step
 from cowl.build.copy_task import copy_task
 from cowl.build.history import told
+from cowl.build.named_contexts import DIRECTORY
 from cowl.build.places import locate
-from cowl.build.refusals import check_platform, check_triggers
+from cowl.build.refusals import check_platform
 from cowl.build.run_task import run_task
-from cowl.build.state import begin, from_scratch, go_on
+from cowl.build.state import SCRATCH, begin, from_scratch, go_on
 from cowl.build.workdir_task import workdir_task
 from cowl.dockerfile import nodes
+from cowl.dockerfile.diagnostics import error_at
 from cowl.dockerfile.scope import expand_node
 from cowl.errors import CowlError, NotFound
 from cowl.events import StepFinished, StepStarted
@@ -22,13 +24,15 @@ from cowl.store.steps import NO_LAYER, NoLayer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
+    from cowl.build.context import Context
     from cowl.build.explain import Misses
     from cowl.build.plan import StagePlan, Step
     from cowl.build.state import State
     from cowl.build.task import Ground, Task
     from cowl.build.tree import Tree
+    from cowl.dockerfile.nodes import Dockerfile
     from cowl.runtime.protocol import Runtime
     from cowl.store.images import ImageRecord
     from cowl.store.layers import Layer
@@ -74,6 +78,43 @@ class Site:
         self.images: dict[int, str] = {}
         self._lease: Lease | None = None
 
+    def more_steps(self, triggers: Sequence[str], image: str) -> tuple[Step, ...]:
+        """The steps of a base image's ONBUILD triggers, numbered behind those that were planned."""
+        from cowl.build.plan import Step, makes_files
+        from cowl.build.refusals import check_supported
+        from cowl.build.triggers import parse_triggers
+
+        steps = []
+        for file, node in parse_triggers(triggers, f"image {image}"):
+            check_supported(file, node, self.ground.network)
+            self.total += makes_files(node)
+            steps.append(Step(self.total if makes_files(node) else 0, node, file))
+        return tuple(steps)
+
+    def stage_of_trigger(self, node: nodes.Copy, ground: Ground) -> int:
+        """The stage that an image's trigger copies from, or -1. The plan knew nothing of it.
+
+        Raises DockerfileError when it is not built yet.
+        """
+        if ground.file is self.ground.file:
+            return -1
+        wanted = str(node.from_).lower()
+        stages = self.ground.file.stages
+        named = (each.index for each in reversed(stages) if wanted in (each.name, str(each.index)))
+        index = next(named, -1)
+        if index < 0:
+            return -1
+        if index not in self.done:
+            hint = "Let the stage stand on it or copy from it: then it is built before."
+            raise error_at(
+                ground.file,
+                node,
+                f"the stage {wanted} is not built at this point",
+                word=node.from_,
+                hint=hint,
+            )
+        return index
+
     def pin(self, key: str) -> None:
         """Keeps a layer alive until the build ends, if the build has begun to make any. Raises NotFound."""
         if self._lease is not None:
@@ -107,11 +148,12 @@ class StageRun:
         self._site = site
         self._ground = site.ground
         self._misses: Misses | None = None
+        self._triggers: tuple[Step, ...] = ()  # those of the base image, known once that is there
 
     def run(self) -> State:
         """The last state of the stage."""
         state = self._base()
-        for step in self._stage.steps:
+        for step in (*self._triggers, *self._stage.steps):
             state = self._step(step, state)
         return state
 
@@ -122,8 +164,11 @@ class StageRun:
         site.images[stage.index] = site.images.get(stage.base_stage, "") or stage.image
         if stage.base_stage in site.missed:
             site.missed.add(stage.index)
+        named = self._ground.contexts.find(stage.image) if stage.image else None
         if stage.base_stage >= 0:
             state = go_on(self._site.done[stage.base_stage])
+        elif named is not None and named.kind == DIRECTORY:
+            state = self._directory(self._ground.contexts.tree(named))
         elif stage.image:
             state = self._image()
         else:
@@ -132,58 +177,96 @@ class StageRun:
         return state
 
     def _image(self) -> State:
-        from cowl.build.bases import resolve
-
-        file, stage = self._ground.file, self._stage
+        stage = self._stage
         platform = Platform.parse(stage.platform) if stage.platform else self._ground.base_platform
-        record = resolve(file, stage.node, stage.image, platform, self._site.resolve_base)
+        record = self._record(self._ground.file, stage.node, stage.node.image, stage.image, platform)
         config = ImageConfig.parse(record.config_bytes)
-        check_platform(file, stage.node, platform, config.platform)
-        check_triggers(file, stage.node, config.config.onbuild)
+        check_platform(self._ground.file, stage.node, platform, config.platform)
+        if config.config.onbuild:
+            self._triggers = self._site.more_steps(config.config.onbuild, stage.image)
         return begin(config, record.layers)
 
+    def _directory(self, tree: Context) -> State:
+        """The state behind FROM a directory: its files are the first layer."""
+        base = self._stage.node
+        node = nodes.Copy(base.source, base.raw, sources=(nodes.Word("."),), dest=nodes.Word("/"))
+        task = copy_task(from_scratch(self._ground.platform), node, self._ground, tree, "the named context")
+        return self._told(task, self._layer(self._stage.number, task)[0])
+
+    def _record(
+        self,
+        file: Dockerfile,
+        node: nodes.Instruction,
+        word: nodes.Word,
+        name: str,
+        platform: Platform | None,
+    ) -> ImageRecord:
+        from cowl.build.bases import resolve
+
+        place = (file, node, word, name, self._stage.index)
+        return resolve(self._ground, *place, platform, self._site.resolve_base)
+
     def _step(self, step: Step, state: State) -> State:
-        node = expand_node(self._ground.file, step.node, state.environment).node
+        ground = self._ground if step.file is None else self._ground.replace(file=step.file)
+        node = expand_node(ground.file, step.node, state.environment).node
         if isinstance(node, nodes.Arg):
-            return declare(state, node, self._ground.given, self._site.inherited)
+            return declare(state, node, ground.given, self._site.inherited)
         if is_config_step(node):
-            return apply_config(state, node, self._ground.file)
+            return apply_config(state, node, ground.file)
         try:
-            return self._files(step.number, self._task(state, node))
+            return self._files(step.number, self._task(state, node, ground), ground)
         except CowlError as problem:
-            locate(problem, self._ground.file, node)
+            locate(problem, ground.file, node)
             raise
 
-    def _files(self, number: int, task: Task) -> State:
+    def _files(self, number: int, task: Task, ground: Ground) -> State:
         """A step that makes files: from the cache, or carried out."""
         started = self._started(number, task.node)
-        made = None if self._site.refused(self._stage) else self._cached(task)
-        cached = made is not None
-        layer = made if made is not None else self._make(number, task)
+        layer, cached = self._layer(number, task, ground)
         return self._finished(number, task, layer, cached, started)
 
-    def _task(self, state: State, node: nodes.Instruction) -> Task:
+    def _layer(self, number: int, task: Task, ground: Ground | None = None) -> tuple[Layer | NoLayer, bool]:
+        """What a task makes, and whether it was there."""
+        made = None if self._site.refused(self._stage) else self._cached(task)
+        if made is not None:
+            return made, True
+        return self._make(number, task, ground or self._ground), False
+
+    def _task(self, state: State, node: nodes.Instruction, ground: Ground) -> Task:
         if isinstance(node, nodes.Run):
-            return run_task(state, node, self._ground)
+            return run_task(state, node, ground)
         if isinstance(node, nodes.Workdir):
-            return workdir_task(state, node, self._ground)
+            return workdir_task(state, node, ground)
         if isinstance(node, nodes.Add):
             from cowl.build.add_task import add_task
 
-            return add_task(state, node, self._ground)
+            return add_task(state, node, ground)
         assert isinstance(node, nodes.Copy), node.keyword
-        where = f"stage {node.from_}" if node.from_ else ""
-        return copy_task(state, node, self._ground, self._tree(node), where)
-
-    def _tree(self, node: nodes.Copy) -> Tree:
-        """What a COPY reads: the context, or the files of another stage."""
         if not node.from_:
-            return self._ground.context
+            return copy_task(state, node, ground, ground.context)
+        return copy_task(state, node, ground, *self._elsewhere(node, ground))
+
+    def _elsewhere(self, node: nodes.Copy, ground: Ground) -> tuple[Tree, str]:
+        """What --from means, and how messages call it: a stage, an image or a named context."""
         from cowl.build.stage_tree import StageTree
         from cowl.layer.ownership import for_euid
 
-        source = self._site.done[dict(self._stage.sources)[str(node.from_)]]
-        return StageTree(self._site.store.view(source.layer_keys), for_euid(os.geteuid()))
+        name = str(node.from_)
+        owners = for_euid(os.geteuid())
+        index = dict(self._stage.sources).get(name, -1)
+        if index < 0:
+            index = self._site.stage_of_trigger(node, ground)
+        if index >= 0:
+            return StageTree(
+                self._site.store.view(self._site.done[index].layer_keys), owners
+            ), f"stage {name}"
+        named = ground.contexts.find(name)
+        if named is not None and named.kind == DIRECTORY:
+            return ground.contexts.tree(named), f"the context {name}"
+        if name == SCRATCH:
+            return StageTree(self._site.store.view(()), owners), "scratch, which is empty"
+        record = self._record(ground.file, node, node.from_, name, ground.base_platform)
+        return StageTree(self._site.store.view(record.layer_keys), owners), f"the image {name}"
 
     def _cached(self, task: Task) -> Layer | NoLayer | None:
         """What the cache has for a task; pinned, if this build has begun to make layers."""
@@ -198,7 +281,7 @@ class StageRun:
             return None
         return found
 
-    def _make(self, number: int, task: Task) -> Layer | NoLayer:
+    def _make(self, number: int, task: Task, ground: Ground) -> Layer | NoLayer:
         """Carries a task out and records its layer, which then stands whatever happens to the build."""
         if task.inputs is None:
             return NO_LAYER
@@ -206,7 +289,7 @@ class StageRun:
 
         note = self._explain(number, task)
         lease = self._site.lease(task.state)
-        made, reusable = make(number, task, self._ground, self._site.store, self._site.runtime)
+        made, reusable = make(number, task, ground, self._site.store, self._site.runtime)
         if made is not None:
             lease.pin(made.key)
         if reusable:
@@ -239,9 +322,14 @@ class StageRun:
         seconds = self._site.clock() - started
         if isinstance(made, NoLayer):
             self._ground.emit(StepFinished(number, cached, False, 0, 0, seconds))
+        else:
+            done = StepFinished(number, cached, True, made.size_bytes, made.files, seconds, made.created_at)
+            self._ground.emit(done)
+        return self._told(task, made)
+
+    def _told(self, task: Task, made: Layer | NoLayer) -> State:
+        """The state behind a task."""
+        if isinstance(made, NoLayer):
             return told(task.state, task.history)
-        self._ground.emit(
-            StepFinished(number, cached, True, made.size_bytes, made.files, seconds, made.created_at)
-        )
         state = task.state.replace(layers=(*task.state.layers, made))
         return told(state, task.history, layer=True)

@@ -66,7 +66,10 @@ def begin(image: ImageConfig, layers: tuple[Layer, ...]) -> State:
     """The state behind FROM an image: its ENV in force, its layers below.
 
     An image without a PATH gets one, as BuildKit does it, so that `ENV PATH=$PATH:/x` keeps the usual places.
+    Its triggers do not hold on: whoever begins a stage carries them out.
     """
+    if image.config.onbuild:
+        image = image.replace(config=image.config.replace(onbuild=()))
     if not any(word.startswith("PATH=") for word in image.config.env):
         config = image.config.replace(env=(*image.config.env, f"PATH={DEFAULT_PATH}"))
         image = image.replace(config=config)
@@ -94,8 +97,9 @@ def from_scratch(platform: Platform) -> State:
 
 
 def go_on(state: State) -> State:
-    """The state behind FROM another stage: all of it holds on, its ARGs included."""
-    return state.replace(command_set=False)
+    """The state behind FROM another stage: all of it holds on, its ARGs included, but for its triggers."""
+    config = state.image.config.replace(onbuild=())
+    return state.replace(command_set=False, image=state.image.replace(config=config))
 
 
 def with_pair(pairs: Iterable[tuple[str, str]], name: str, value: str) -> tuple[tuple[str, str], ...]:

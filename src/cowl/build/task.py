@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from cowl.build.context import Context
     from cowl.build.keys import StepInputs
+    from cowl.build.named_contexts import NamedContexts
     from cowl.build.state import State
     from cowl.dockerfile.nodes import Dockerfile, Instruction
     from cowl.events import Emit
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 class Ground(Value):
     """What all steps of a build stand on.
 
+    contexts       what takes the place of images and stages of their names
     given          the build arguments that have a value
     platform       what the image is for
     base_platform  the same if the caller asked for it, else None: any base that is there will do
@@ -32,6 +34,7 @@ class Ground(Value):
     base_platform: Platform | None
     network: str
     emit: Emit
+    contexts: NamedContexts
     origin: str = ""
 
 

@@ -41,6 +41,7 @@ def build(call: Call) -> int:
             dockerfile=os.path.abspath(dockerfile) if dockerfile else None,
             tags=call.many("tag"),
             build_args=_build_args(call.many("build-arg")),
+            build_contexts=pairs(call.many("build-context")),
             labels=pairs(call.many("label")),
             target=call.text("target"),
             no_cache=call.on("no-cache"),

@@ -10,6 +10,12 @@ PLATFORM = Flag(
 BUILD = (
     Flag("build-arg", "", LIST, "Set build-time variables"),
     Flag(
+        "build-context",
+        "",
+        LIST,
+        'Put a directory, docker-image:// or oci-layout:// in the place of an image or stage ("name=value")',
+    ),
+    Flag(
         "call",
         "",
         TEXT,

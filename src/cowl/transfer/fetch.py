@@ -21,17 +21,42 @@ from cowl.value import Value
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from typing import Any
+    from types import TracebackType
+    from typing import Any, Protocol, Self
 
     from cowl.events import Emit
     from cowl.layer.unpack import Unpacked
     from cowl.layer.view import MergedView
     from cowl.oci.descriptor import Descriptor
     from cowl.oci.digest import DiffId
-    from cowl.registry.blob import BlobStream
     from cowl.store.layers import Layer, Stage
     from cowl.store.leases import Lease
     from cowl.store.store import Store
+
+    class Blob(Protocol):
+        """The bytes of a layer from wherever: the read that gives the end has verified them."""
+
+        descriptor: Descriptor
+        done: int
+
+        def read(self, size: int, /) -> bytes:
+            """At most `size` bytes; none at the end."""
+
+        def abort(self) -> None:
+            """Makes a read fail soon, also one in another thread."""
+
+        def __enter__(self) -> Self:
+            """Itself."""
+
+        def __exit__(
+            self,
+            kind: type[BaseException] | None,
+            failure: BaseException | None,
+            trace: TracebackType | None,
+            /,
+        ) -> None:
+            """Lets go of it."""
+
 
 WORKERS = 2
 _PROGRESS_BYTES = 1 << 19
@@ -77,7 +102,7 @@ class Fetch:
         self,
         store: Store,
         lease: Lease,
-        open_blob: Callable[[Descriptor], BlobStream],
+        open_blob: Callable[[Descriptor], Blob],
         emit: Emit,
     ) -> None:
         self._store = store
@@ -87,7 +112,7 @@ class Fetch:
         self._emitting = threading.Lock()
         self._changed = threading.Condition()
         self._layers: dict[int, Layer] = {}
-        self._streams: set[BlobStream] = set()
+        self._streams: set[Blob] = set()
         self._cancelled = False
 
     def run(self, jobs: Sequence[LayerJob]) -> tuple[str, ...]:
@@ -149,7 +174,7 @@ class Fetch:
         self._store.blobs.record(blob_facts.digest, layer.diff_id, blob_facts.size, blob_facts.media_type)
         return layer
 
-    def _unpack(self, job: LayerJob, blob: BlobStream, stage: Stage, turn: Turn) -> Unpacked:
+    def _unpack(self, job: LayerJob, blob: Blob, stage: Stage, turn: Turn) -> Unpacked:
         """Unpack what streams in; return only after the blob's end was verified."""
         source = _Watched(blob, lambda done: self._received(job, done))
         below: Any = _Below(lambda: self._view_below(job, turn)) if job.parent else None
@@ -183,7 +208,7 @@ class Fetch:
             self._layers[job.index] = layer
             self._changed.notify_all()
 
-    def _watch(self, blob: BlobStream) -> None:
+    def _watch(self, blob: Blob) -> None:
         with self._changed:
             self._streams.add(blob)
         self._check()
@@ -212,7 +237,7 @@ class Fetch:
 class _Watched:
     """A blob whose progress is told every half MiB."""
 
-    def __init__(self, blob: BlobStream, tell: Callable[[int], None]) -> None:
+    def __init__(self, blob: Blob, tell: Callable[[int], None]) -> None:
         self._blob = blob
         self._tell = tell
         self._told = -_PROGRESS_BYTES

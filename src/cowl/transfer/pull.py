@@ -56,16 +56,16 @@ def pull(
     reference = reference.with_default_tag()
     with Client(config, emit=emit) as client:
         resolved = client.resolve(reference, platform or Platform.host())
-        _check_types(reference.familiar, resolved.manifest)
+        check_types(reference.familiar, resolved.manifest)
         known = _known(store, resolved)
         config_bytes = known.config_bytes if known else client.fetch_config(resolved)
         image = ImageConfig.parse(config_bytes)
-        _check_config(reference.familiar, image, resolved.manifest, platform, emit)
+        check_config(reference.familiar, image, resolved.manifest, platform, emit)
         layers = tuple((str(layer.digest), layer.size) for layer in resolved.manifest.layers)
         emit(PullStarted(str(reference), resolved.digest, layers))
         with store.lease("pull") as lease:
             fetch = Fetch(store, lease, lambda blob: client.open_blob(reference, blob), emit)
-            keys = fetch.run(_jobs(image, resolved.manifest))
+            keys = fetch.run(jobs_of(image, resolved.manifest))
             record = _add(store, config_bytes, keys, resolved)
     fresh = known is None or (known.references, known.repo_digests) != (
         record.references,
@@ -90,7 +90,8 @@ def _known(store: Store, resolved: Resolved) -> ImageRecord | None:
         return None
 
 
-def _check_types(name: str, manifest: Manifest) -> None:
+def check_types(name: str, manifest: Manifest) -> None:
+    """Raises NotAnImage for what is no image of layers: a chart, a signature, ..."""
     if manifest.config.media_type not in media_types.CONFIGS:
         raise NotAnImage(name, f"its config is of type {manifest.config.media_type[:100]!r}")
     for layer in manifest.layers:
@@ -98,9 +99,10 @@ def _check_types(name: str, manifest: Manifest) -> None:
             raise NotAnImage(name, f"it has a layer of type {layer.media_type[:100]!r}")
 
 
-def _check_config(
+def check_config(
     name: str, image: ImageConfig, manifest: Manifest, platform: Platform | None, emit: Emit
 ) -> None:
+    """Raises NotAnImage, PlatformMismatch when config and manifest don't fit each other or the request."""
     if len(image.diff_ids) != len(manifest.layers):
         raise NotAnImage(
             name, f"its config names {len(image.diff_ids)} layers, its manifest {len(manifest.layers)}"
@@ -115,7 +117,8 @@ def _check_config(
     emit(Warned(f"{name} is for {offered}, this machine is {Platform.host()}"))
 
 
-def _jobs(image: ImageConfig, manifest: Manifest) -> list[LayerJob]:
+def jobs_of(image: ImageConfig, manifest: Manifest) -> list[LayerJob]:
+    """What has to be fetched of an image."""
     return [
         LayerJob(index, layer, diff_id, chain_id(image.diff_ids[:index]) if index else "")
         for index, (layer, diff_id) in enumerate(zip(manifest.layers, image.diff_ids, strict=True))

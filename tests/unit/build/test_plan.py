@@ -105,7 +105,6 @@ def test_unused_arguments_are_told() -> None:
     [
         ("RUN --mount=type=cache,target=/x make", "--mount"),
         ("RUN --security=insecure make", "--security=insecure"),
-        ("COPY --from=nginx a b", "no stage above"),
         ("ADD http://example.org/x /x", "URL"),
         ("ADD git@github.com:a/b.git /x", "git"),
         ("ADD --checksum=sha256:0 http://x /x", "--checksum"),

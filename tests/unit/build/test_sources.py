@@ -8,6 +8,7 @@ import pytest
 
 from cowl.build.context import Context
 from cowl.build.copy_task import copy_task
+from cowl.build.named_contexts import NamedContexts
 from cowl.build.sources import SourceNotFound, clean, find_sources
 from cowl.build.state import from_scratch
 from cowl.build.task import Ground
@@ -76,7 +77,7 @@ def task(root: Path, line: str, ignore: str = "") -> tuple[list[Event], nodes.In
     events: list[Event] = []
     with Context(str(root)) as context:
         context.ignore = parse_ignore(ignore) if ignore else None
-        ground = Ground(file, context, {}, HOST, None, "host", events.append)
+        ground = Ground(file, context, {}, HOST, None, "host", events.append, NamedContexts(()))
         found = copy_task(from_scratch(HOST), node, ground, context)
     return events, found.node
 
