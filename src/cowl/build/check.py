@@ -64,6 +64,7 @@ def check_dockerfile(request: BuildRequest, store: Store) -> tuple[Finding, ...]
     Raises NoContext, NoDockerfile and what else keeps the files from being read; BadCheckOption.
     """
     from cowl.build.context import Context, read_dockerfile, read_ignore, shown_name
+    from cowl.build.named_contexts import NamedContexts
     from cowl.build.plan import make_plan
     from cowl.dockerfile.diagnostics import DockerfileError
     from cowl.dockerfile.ignore import parse_ignore
@@ -84,7 +85,13 @@ def check_dockerfile(request: BuildRequest, store: Store) -> tuple[Finding, ...]
     variables = default_variables(file, platform, host, request.target)
     try:
         plan = make_plan(
-            file, given, target=request.target, platform=platform, host=host, network=request.network
+            file,
+            given,
+            target=request.target,
+            platform=platform,
+            host=host,
+            network=request.network,
+            contexts=NamedContexts(request.build_contexts),
         )
         variables = dict(plan.inherited)
     except Invalid as error:
