@@ -6,11 +6,12 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from cowl.build.build import build
+from cowl.build.delivery import IntoStore
 from cowl.build.request import BuildRequest
 from cowl.config import Config
 from cowl.events import Event, StepFinished, StepOutput, StepStarted, Warned
@@ -24,6 +25,9 @@ from cowl.runtime.protocol import Runtime
 from cowl.store.images import ImageRecord
 from cowl.store.store import Store
 from cowl.transfer.read_layout import read_layout
+
+if TYPE_CHECKING:
+    from cowl.build.delivery import Delivery
 
 BUSYBOX_FILES = ("bin", "etc", "root", "tmp")
 CREATED = "2020-01-01T00:00:00Z"
@@ -120,7 +124,12 @@ class Builder:
         return path
 
     def build(
-        self, dockerfile: str, *, args: Mapping[str, str | None] | None = None, **request: Any
+        self,
+        dockerfile: str,
+        *,
+        args: Mapping[str, str | None] | None = None,
+        delivery: Delivery | None = None,
+        **request: Any,
     ) -> Built:
         """Builds the text; what it says is in `events` even when it fails."""
         path = self.context.parent / "Dockerfile"
@@ -136,6 +145,7 @@ class Builder:
             resolve_layout=lambda directory, within, platform: read_layout(
                 directory, within, platform, store=self.store, emit=self.events.append
             ),
+            delivery=delivery or IntoStore(),
         )
         return Built(self.store, record, self.events)
 

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from typing import Any, BinaryIO, Unpack
 
     from cowl.accounting.usage import Usage
+    from cowl.build.delivery import Delivery
     from cowl.build.keywords import BuildKeywords
+    from cowl.build.request import BuildRequest
     from cowl.config import Config
     from cowl.container.handle import Container
     from cowl.container.keywords import RunKeywords
@@ -72,6 +74,8 @@ class Engine:
     ) -> Image:
         """Builds a Dockerfile and tags the image; `options` are the fields of BuildRequest.
 
+        With `outputs` of which none is an ImageOutput the image is not in the store; its layers stay as
+        cached steps.
         Raises DockerfileError with file, line and column; RunFailed of a RUN step; NotFound for a
         base that nobody has. A failed build publishes nothing but the cached steps that succeeded.
         """
@@ -87,6 +91,7 @@ class Engine:
             emit=self._emit,
             clock=time.time,
             resolve_layout=self._read_layout,
+            delivery=self._delivery(request),
         )
         return _view(record)
 
@@ -304,6 +309,15 @@ class Engine:
         from cowl.transfer.read_layout import read_layout
 
         return read_layout(directory, within, platform, store=self.store, emit=self._emit)
+
+    def _delivery(self, request: BuildRequest) -> Delivery:
+        if not (request.outputs or request.cache_from or request.cache_to):
+            from cowl.build.delivery import IntoStore
+
+            return IntoStore()
+        from cowl.transfer.build_delivery import BuildDelivery
+
+        return BuildDelivery(request.outputs, store=self.store, config=self.config, emit=self._emit)
 
     def close(self) -> None:
         """Kills (and removes) the containers that were started here and still run; closes the store.

@@ -105,6 +105,7 @@ class StepFinished(Event):
     """A step ended well; `layer`: it added a layer of `size_bytes` (apparent) with `files` files.
 
     made_at  when that layer was made, in seconds since the epoch; 0.0 when there is none
+    source   the cache that a cached step came from; "" for the store's own
     """
 
     number: int
@@ -114,13 +115,31 @@ class StepFinished(Event):
     files: int
     seconds: float
     made_at: float = 0.0
+    source: str = ""
 
 
 class BuildFinished(Event):
-    """The image `image_id` stands in the store and carries `tags`."""
+    """The image `image_id` was built; if `kept`, it stands in the store and carries `tags`."""
 
     image_id: str
     tags: tuple[str, ...]
+    kept: bool = True
+
+
+class Exported(Event):
+    """An output stands at `dest`: a path, "-" for a stream, a reference for what was pushed.
+
+    kind        local, tar, oci, docker, registry; cache-local and cache-registry for a build cache
+    digest      of the manifest, with its media type and size in bytes; "" and 0 where there is none
+    names       canonical names of the image there
+    """
+
+    kind: str
+    dest: str
+    digest: str = ""
+    media_type: str = ""
+    size: int = 0
+    names: tuple[str, ...] = ()
 
 
 class PullStarted(Event):
@@ -132,7 +151,11 @@ class PullStarted(Event):
 
 
 class BlobProgress(Event):
-    """One blob: `done` of `total` bytes; `state` is exists, waiting, downloading, extracting or done."""
+    """One blob: `done` of `total` bytes.
+
+    `state` of one that is fetched: exists, waiting, downloading, extracting, done; of one that is
+    pushed: there, mounted, pushing, pushed.
+    """
 
     digest: str
     state: str

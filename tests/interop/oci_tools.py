@@ -21,8 +21,14 @@ from cowl.oci import media_types
 from cowl.oci.descriptor import Descriptor
 from cowl.oci.digest import DiffId, Digest
 from cowl.oci.image_config import ContainerConfig, History, ImageConfig
-from cowl.oci.manifest import Index, Manifest
+from cowl.oci.manifest import Index, Manifest, parse_manifest
 from cowl.oci.platform import Platform
+from cowl.oci.reference import Reference
+from cowl.outputs import BlobForm
+from cowl.store.images import ImageRecord
+from cowl.store.store import Store
+from cowl.transfer.layout_sink import LayoutDirectory, blob_path
+from cowl.transfer.save import SavedImage, save
 
 START_SECONDS = 20
 
@@ -81,6 +87,15 @@ def write_oci_layout(
     (directory / "index.json").write_bytes(Index.make([tagged]).raw)
     (directory / "oci-layout").write_text('{"imageLayoutVersion":"1.0.0"}')
     return index
+
+
+def save_layout(store: Store, image: ImageRecord, directory: Path, name: str = "") -> Manifest:
+    """Our own layout of an image of the store in `directory`; gives its manifest."""
+    names = (Reference.parse(name),) if name else ()
+    (saved,) = save(store, [SavedImage(image, names)], LayoutDirectory(str(directory)), BlobForm())
+    manifest = parse_manifest((directory / blob_path(saved.digest)).read_bytes(), saved.media_type)
+    assert isinstance(manifest, Manifest)
+    return manifest
 
 
 class RealRegistry:

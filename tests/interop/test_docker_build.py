@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.interop.oci_tools import save_layout
 
 from cowl import Engine
-from cowl.transfer.layout import write_layout
 
 pytestmark = [
     pytest.mark.root,
@@ -182,7 +182,7 @@ def cowl(busybox_tar: Path) -> Iterator[Engine]:
 
 def image(engine: Engine, directory: Path) -> tuple[dict[str, Any], list[dict[str, object]]]:
     record = engine.store.images.find(NAME)
-    manifest = write_layout(engine.store, record, str(directory))
+    manifest = save_layout(engine.store, record, directory)
     blobs = [directory / "blobs" / "sha256" / layer.digest.hex for layer in manifest.layers]
     return json.loads(record.config_bytes), [held(gzip.decompress(blob.read_bytes())) for blob in blobs]
 

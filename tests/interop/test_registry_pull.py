@@ -13,7 +13,15 @@ from pathlib import Path
 
 import pytest
 from tests.caller import Caller
-from tests.interop.oci_tools import RealRegistry, needs, real_registry, run, tar_of, write_oci_layout
+from tests.interop.oci_tools import (
+    RealRegistry,
+    needs,
+    real_registry,
+    run,
+    save_layout,
+    tar_of,
+    write_oci_layout,
+)
 
 from cowl.config import Config
 from cowl.events import silent
@@ -24,7 +32,7 @@ from cowl.oci.reference import Reference
 from cowl.store.images import ImageRecord
 from cowl.store.store import Store
 from cowl.transfer.import_tar import import_tar
-from cowl.transfer.layout import LayoutExists, write_layout
+from cowl.transfer.layout_sink import LayoutExists
 from cowl.transfer.pull import pull
 
 pytestmark = needs("docker-registry", "skopeo", "umoci")
@@ -80,7 +88,7 @@ def test_a_pulled_image_is_what_umoci_makes_of_our_layout(
     assert {path: view.read_file(f"/{path}", 1 << 20) for path in FILES} == FILES
     assert view.lookup("/etc/gone") is None
     assert view.lookup("/opt/a") is None
-    write_layout(store, record, str(tmp_path / "layout"), reference="app")
+    save_layout(store, record, tmp_path / "layout", "app:app")
     assert unpacked_by_umoci(tmp_path / "layout", "app", tmp_path / "bundle") == FILES
 
 
@@ -94,8 +102,8 @@ def test_both_platforms_share_their_layers(registry: RealRegistry, store: Store)
 
 def test_skopeo_agrees_with_our_layout(registry: RealRegistry, store: Store, tmp_path: Path) -> None:
     record = get(registry, store, "app:oci", "linux/amd64")
-    manifest = write_layout(store, record, str(tmp_path / "layout"), reference="app:1")
-    image = f"oci:{tmp_path}/layout:app:1"
+    manifest = save_layout(store, record, tmp_path / "layout", "app:1")
+    image = f"oci:{tmp_path}/layout:1"
     seen = json.loads(run(["skopeo", "inspect", image]))
     assert seen["Digest"] == manifest.digest
     assert seen["Layers"] == [layer.digest for layer in manifest.layers]
@@ -111,7 +119,7 @@ def test_a_round_trip_through_skopeo_and_the_registry_keeps_the_image(
     registry: RealRegistry, store: Store, tmp_path: Path
 ) -> None:
     first = get(registry, store, "app:oci", "linux/amd64")
-    manifest = write_layout(store, first, str(tmp_path / "layout"), reference="1")
+    manifest = save_layout(store, first, tmp_path / "layout", "app:1")
     registry.fill(tmp_path / "layout", "again:1")
     with Store.open(Config(root=str(tmp_path / "second"))) as second:
         again = get(registry, second, "again:1", "linux/amd64")
@@ -131,7 +139,7 @@ def test_an_imported_root_file_system(store: Store, tmp_path: Path, busybox_tar:
             emit=silent,
             clock=lambda: 1e9,
         )
-    write_layout(store, record, str(tmp_path / "layout"), reference="1")
+    save_layout(store, record, tmp_path / "layout", "app:1")
     found = unpacked_by_umoci(tmp_path / "layout", "1", tmp_path / "bundle")
     rootfs = tmp_path / "bundle" / "rootfs"
     assert found["etc/passwd"].startswith(b"root:x:0:0")
@@ -143,11 +151,16 @@ def test_an_imported_root_file_system(store: Store, tmp_path: Path, busybox_tar:
 def test_a_layout_is_deterministic_and_overwrites_nothing(store: Store, tmp_path: Path) -> None:
     stream = io.BytesIO(LAYERS[0])
     record = import_tar(stream, reference=None, store=store, emit=silent, clock=lambda: 1e9)
-    first, second = (write_layout(store, record, str(tmp_path / name)) for name in ("one", "two"))
+    first, second = (save_layout(store, record, tmp_path / name) for name in ("one", "two"))
     assert first == second
     assert tree(tmp_path / "one") == tree(tmp_path / "two")
+    assert save_layout(store, record, tmp_path / "one") == first
+    assert tree(tmp_path / "one") == tree(tmp_path / "two")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "file").write_text("x")
     with pytest.raises(LayoutExists):
-        write_layout(store, record, str(tmp_path / "one"))
+        save_layout(store, record, tmp_path / "other")
+    assert tree(tmp_path / "other") == {"file": b"x"}
 
 
 def test_root_and_an_ordinary_user_pull_the_same(registry: RealRegistry, caller: Caller) -> None:

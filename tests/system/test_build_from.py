@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from tests.building import Builder, as_fixture
 from tests.caller import Caller
+from tests.interop.oci_tools import save_layout
 
 from cowl.build.context import NoContext
 from cowl.build.named_contexts import BadContext
 from cowl.build.sources import SourceNotFound
 from cowl.errors import CowlError, NotFound
-from cowl.transfer.layout import write_layout
 from cowl.transfer.read_layout import LayoutDamaged, NoLayout
 
 builder = as_fixture()
@@ -108,7 +108,7 @@ def test_a_context_in_the_place_of_a_stage(builder: Builder, tmp_path: Path) -> 
 def test_a_layout(builder: Builder, tmp_path: Path) -> None:
     made = builder.build("FROM base\nRUN echo mine > /mine\nONBUILD ENV X=y\n", tags=("mine:1",))
     layout = tmp_path / "layout"
-    write_layout(builder.store, made.record, str(layout), reference="v1")
+    save_layout(builder.store, made.record, layout, "app:v1")
     other = Builder(folder(tmp_path / "elsewhere"))
     try:
         for value in (
@@ -134,7 +134,7 @@ def test_a_layout(builder: Builder, tmp_path: Path) -> None:
 def test_a_damaged_layout_is_not_believed(builder: Builder, tmp_path: Path) -> None:
     made = builder.build("FROM base\nRUN echo mine > /mine\n")
     layout = tmp_path / "layout"
-    manifest = write_layout(builder.store, made.record, str(layout))
+    manifest = save_layout(builder.store, made.record, layout)
     blob = layout / "blobs" / "sha256" / manifest.layers[-1].digest.hex
     blob.write_bytes(blob.read_bytes()[:-1] + b"x")
     other = Builder(folder(tmp_path / "elsewhere"))

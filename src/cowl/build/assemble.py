@@ -4,32 +4,53 @@ from __future__ import annotations
 
 import time
 
+from cowl.build.delivery import IntoStore
 from cowl.oci.digest import Digest
 from cowl.oci.image_config import History, ImageConfig
 from cowl.oci.reference import Reference
+from cowl.store.images import ImageRecord
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from cowl.build.delivery import Delivery
     from cowl.build.state import State
-    from cowl.store.images import ImageRecord
+    from cowl.store.steps import BuiltStep
     from cowl.store.store import Store
+
+INTO_STORE = IntoStore()
 
 
 def assemble(
-    store: Store, state: State, tags: Sequence[Reference], clock: Callable[[], float]
+    store: Store,
+    state: State,
+    tags: Sequence[Reference],
+    clock: Callable[[], float],
+    delivery: Delivery = INTO_STORE,
+    steps: Sequence[BuiltStep] = (),
 ) -> ImageRecord:
-    """Adds the image and its names in one transaction; what stands already is only read.
+    """Delivers the image; adds it and its names, in one transaction, if it is to come into the store.
 
     Every time in the config is that of a layer of this build, so the same layers and instructions give
-    the same image ID whether they were cached or not.
+    the same image ID whether they were cached or not. What stands already is only read.
     """
     config = finished(state, clock)
     raw = config.serialize()
     if len(state.layers) == state.base_layers:
         raw = _twin(store, state, config) or raw
+    raw = delivery.config(raw, steps)
     names = sorted(str(tag) for tag in tags)
+    now = clock()
+    image = ImageRecord(Digest.of(raw), raw, state.layers, tuple(names), (), now, now)
+    delivery.deliver(image, steps)
+    if delivery.keeps_image:
+        image = _kept(store, state, raw, names)
+    delivery.published(image, steps)
+    return image
+
+
+def _kept(store: Store, state: State, raw: bytes, names: list[str]) -> ImageRecord:
     known = _known(store, Digest.of(raw))
     if known is not None and known.layer_keys == state.layer_keys and set(names) <= set(known.references):
         return known

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from cowl.build.assemble import assemble
+from cowl.build.assemble import INTO_STORE, assemble
 from cowl.build.check import warn
 from cowl.build.config_steps import with_labels
 from cowl.build.context import Context, read_dockerfile, read_ignore, shown_name
@@ -18,12 +18,14 @@ from cowl.errors import Invalid
 from cowl.events import BuildFinished, Warned
 from cowl.oci.platform import Platform
 from cowl.oci.reference import Reference
+from cowl.outputs import image_names
 from cowl.store.leases import NoSuchLayer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cowl.build.delivery import Delivery
     from cowl.build.named_contexts import ResolveLayout
     from cowl.build.plan import BuildPlan
     from cowl.build.request import BuildRequest
@@ -49,17 +51,20 @@ def build(
     emit: Emit,
     clock: Callable[[], float],
     resolve_layout: ResolveLayout | None = None,
+    delivery: Delivery = INTO_STORE,
 ) -> ImageRecord:
     """Builds what `request` says and gives the image, which then carries the tags.
 
     A build of which every step is cached runs nothing, writes nothing but changed tags, and gives the
     identical image. A build that fails or is interrupted leaves only the cached steps that succeeded.
     `runtime` is called at the first RUN that is not cached; `resolve_base` finds the images of FROM,
-    `resolve_layout` (directory, tag or digest, platform) those of named contexts that are OCI layouts.
+    `resolve_layout` (directory, tag or digest, platform) those of named contexts that are OCI layouts;
+    `delivery` makes of the image what `request.outputs` and `cache_to` say, and knows `cache_from`.
     Raises DockerfileError, SourceNotFound, RunFailed, NoContext, NoDockerfile and what `resolve_base`
     raises.
     """
-    tags = [Reference.parse(tag).with_default_tag() for tag in request.tags]
+    names = dict.fromkeys((*request.tags, *image_names(request.outputs)))
+    tags = [Reference.parse(name).with_default_tag() for name in names]
     if request.network not in NETWORKS:
         raise InvalidRequest(
             f"network {request.network!r} is not supported", hint="RUN can have the network host or none"
@@ -85,8 +90,8 @@ def build(
         wanted = platform if request.platform else None
         origin = _origin(request)
         ground = Ground(file, context, given, platform, wanted, request.network, emit, named, origin)
-        record = _execute(request, plan, ground, tags, store, runtime, resolve_base, clock)
-    emit(BuildFinished(str(record.id), tuple(tag.familiar for tag in tags)))
+        record = _execute(request, plan, ground, tags, store, runtime, resolve_base, clock, delivery)
+    emit(BuildFinished(str(record.id), tuple(tag.familiar for tag in tags), delivery.keeps_image))
     return record
 
 
@@ -131,6 +136,7 @@ def _execute(
     runtime: Callable[[], Runtime],
     resolve_base: Callable[[str, Platform | None], ImageRecord],
     clock: Callable[[], float],
+    delivery: Delivery,
 ) -> ImageRecord:
     """Carries out the plan; once more when a prune by somebody else took a cached layer away in between."""
     for attempt in range(_ATTEMPTS):
@@ -143,11 +149,14 @@ def _execute(
             no_cache=request.no_cache,
             no_cache_filter=request.no_cache_filter,
             clock=clock,
+            delivery=delivery,
         )
         try:
             with executor:
                 state = with_labels(executor.run(), request.labels)
-                return assemble(store, state, tags, clock)
+                if delivery.wants_layers:
+                    executor.hold(state)
+                return assemble(store, state, tags, clock, delivery, executor.steps)
         except NoSuchLayer:
             if attempt == _ATTEMPTS - 1:
                 raise

@@ -10,12 +10,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Self
 
+    from cowl.build.delivery import Delivery
     from cowl.build.plan import BuildPlan
     from cowl.build.state import State
     from cowl.build.task import Ground
     from cowl.oci.platform import Platform
     from cowl.runtime.protocol import Runtime
     from cowl.store.images import ImageRecord
+    from cowl.store.steps import BuiltStep
     from cowl.store.store import Store
 
 
@@ -37,6 +39,7 @@ class Executor:
         no_cache: bool,
         no_cache_filter: tuple[str, ...] = (),
         clock: Callable[[], float],
+        delivery: Delivery,
     ) -> None:
         self._plan = plan
         self._site = Site(
@@ -49,6 +52,7 @@ class Executor:
             clock=clock,
             total=plan.steps,
             inherited=dict(plan.inherited),
+            delivery=delivery,
         )
 
     def __enter__(self) -> Self:
@@ -64,3 +68,17 @@ class Executor:
             state = StageRun(stage, self._site).run()
             self._site.done[stage.index] = state
         return state
+
+    def hold(self, state: State) -> None:
+        """Keeps the layers of `state` and of all steps alive until the block ends. Raises NotFound."""
+        self._site.hold(state)
+
+    @property
+    def steps(self) -> tuple[BuiltStep, ...]:
+        """The steps that were carried out or cached, those that the target's image lies on marked so."""
+        bases = {stage.index: stage.base_stage for stage in self._plan.stages}
+        index, below = self._plan.stages[-1].index, set[int]()
+        while index >= 0:
+            below.add(index)
+            index = bases[index]
+        return tuple(step.replace(in_image=stage in below) for stage, step in self._site.steps)

@@ -9,6 +9,8 @@ from cowl.value import Value
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cowl.build.keywords import BuildKeywords
+    from cowl.caches import CacheSource, CacheTarget
+    from cowl.outputs import Output
 
 NETWORKS = ("host", "none")
 
@@ -31,6 +33,9 @@ class BuildRequest(Value):
 
     build_contexts  (name, value) pairs that take the place of images and stages: a directory,
                     docker-image://REFERENCE or oci-layout://DIRECTORY[:TAG|@DIGEST]
+    cache_from      where else than in the store the results of steps may be found
+    cache_to        where to put the results of this build's steps
+    outputs         what to give; () is an image in the store
     """
 
     context: str
@@ -44,7 +49,10 @@ class BuildRequest(Value):
     pull: bool = False
     network: str = "host"
     build_contexts: tuple[tuple[str, str], ...] = ()
+    cache_from: tuple[CacheSource, ...] = ()
+    cache_to: tuple[CacheTarget, ...] = ()
     no_cache_filter: tuple[str, ...] = ()
+    outputs: tuple[Output, ...] = ()
 
 
 def build_request(context: str | os.PathLike[str], options: BuildKeywords) -> BuildRequest:
@@ -58,7 +66,7 @@ def build_request(context: str | os.PathLike[str], options: BuildKeywords) -> Bu
 
         pairs = options["build_contexts"].items()
         given["build_contexts"] = tuple((name, absolute_context(os.fspath(value))) for name, value in pairs)
-    for name in ("no_cache_filter", "tags"):
+    for name in ("cache_from", "cache_to", "no_cache_filter", "outputs", "tags"):
         given[name] = tuple(given.get(name, ()))  # type: ignore[arg-type]
     given["dockerfile"] = options.get("dockerfile") or ""
     return BuildRequest(context=os.path.abspath(context), **given)  # type: ignore[arg-type]

@@ -20,13 +20,14 @@ from cowl.errors import CowlError, NotFound
 from cowl.events import StepFinished, StepStarted
 from cowl.oci.image_config import ImageConfig
 from cowl.oci.platform import Platform
-from cowl.store.steps import NO_LAYER, NoLayer
+from cowl.store.steps import NO_LAYER, BuiltStep, NoLayer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from cowl.build.context import Context
+    from cowl.build.delivery import Delivery
     from cowl.build.explain import Misses
     from cowl.build.plan import StagePlan, Step
     from cowl.build.state import State
@@ -46,9 +47,11 @@ class Site:
 
     total      how many numbered steps the build has
     inherited  name to value: what `ARG name` without a default takes over
+    delivery   which caches beside the store's own may be asked
     done       the last states of the stages that are built, by index
     missed     indexes of the stages of which a step was carried out
     images     by index of a stage: the reference of the image that it goes back to
+    steps      (index of its stage, step) of each step that made or would make files, as they end
     """
 
     def __init__(
@@ -63,6 +66,7 @@ class Site:
         clock: Callable[[], float],
         total: int,
         inherited: Mapping[str, str],
+        delivery: Delivery,
     ) -> None:
         self.ground = ground
         self.store = store
@@ -73,9 +77,11 @@ class Site:
         self.clock = clock
         self.total = total
         self.inherited = inherited
+        self.delivery = delivery
         self.done: dict[int, State] = {}
         self.missed: set[int] = set()
         self.images: dict[int, str] = {}
+        self.steps: list[tuple[int, BuiltStep]] = []
         self._lease: Lease | None = None
 
     def more_steps(self, triggers: Sequence[str], image: str) -> tuple[Step, ...]:
@@ -133,6 +139,12 @@ class Site:
         if self.no_cache:
             return "--no-cache"
         return f"--no-cache-filter {stage.name}" if stage.name and stage.name in self.no_cache_filter else ""
+
+    def hold(self, state: State) -> None:
+        """Keeps all layers of `state` and of the steps so far alive until the build ends. Raises NotFound."""
+        lease = self.lease(state)
+        for layer in (*state.layers, *(step.layer for _, step in self.steps if step.layer)):
+            lease.pin(layer.key)
 
     def close(self) -> None:
         """Lets go of the layers that were kept alive."""
@@ -222,15 +234,25 @@ class StageRun:
     def _files(self, number: int, task: Task, ground: Ground) -> State:
         """A step that makes files: from the cache, or carried out."""
         started = self._started(number, task.node)
-        layer, cached = self._layer(number, task, ground)
-        return self._finished(number, task, layer, cached, started)
+        layer, cached, source = self._layer(number, task, ground)
+        return self._finished(number, task, layer, cached, started, source)
 
-    def _layer(self, number: int, task: Task, ground: Ground | None = None) -> tuple[Layer | NoLayer, bool]:
-        """What a task makes, and whether it was there."""
-        made = None if self._site.refused(self._stage) else self._cached(task)
-        if made is not None:
-            return made, True
-        return self._make(number, task, ground or self._ground), False
+    def _note(self, task: Task, made: Layer | NoLayer) -> None:
+        """Remembers the step for a cache that may be exported."""
+        if task.inputs is not None:
+            layer = None if isinstance(made, NoLayer) else made
+            step = BuiltStep(task.inputs.key, task.inputs.document, layer, task.history)
+            self._site.steps.append((self._stage.index, step))
+
+    def _layer(
+        self, number: int, task: Task, ground: Ground | None = None
+    ) -> tuple[Layer | NoLayer, bool, str]:
+        """What a task makes, whether it was there, and in which cache if not in the store's own."""
+        made, source = (None, "") if self._site.refused(self._stage) else self._known(task)
+        cached = made is not None
+        layer = made if made is not None else self._make(number, task, ground or self._ground)
+        self._note(task, layer)
+        return layer, cached, source
 
     def _task(self, state: State, node: nodes.Instruction, ground: Ground) -> Task:
         if isinstance(node, nodes.Run):
@@ -268,11 +290,19 @@ class StageRun:
         record = self._record(ground.file, node, node.from_, name, ground.base_platform)
         return StageTree(self._site.store.view(record.layer_keys), owners), f"the image {name}"
 
-    def _cached(self, task: Task) -> Layer | NoLayer | None:
-        """What the cache has for a task; pinned, if this build has begun to make layers."""
+    def _known(self, task: Task) -> tuple[Layer | NoLayer | None, str]:
+        """What the store's cache has for a task, else one that the user named; and that one's name."""
         if task.inputs is None:
-            return NO_LAYER
-        found = self._site.store.steps.find(task.inputs.key)
+            return NO_LAYER, ""
+        found = self._cached(task.inputs.key)
+        if found is not None:
+            return found, ""
+        brought = self._site.delivery.bring(task.inputs.key, task.state.layers)
+        return (self._cached(brought[0]), brought[1]) if brought else (None, "")
+
+    def _cached(self, key: str) -> Layer | NoLayer | None:
+        """What the store has for a key; pinned, if this build has begun to make layers."""
+        found = self._site.store.steps.find(key)
         if found is None or isinstance(found, NoLayer):
             return found
         try:
@@ -317,14 +347,15 @@ class StageRun:
         return self._site.clock()
 
     def _finished(
-        self, number: int, task: Task, made: Layer | NoLayer, cached: bool, started: float
+        self, number: int, task: Task, made: Layer | NoLayer, cached: bool, started: float, source: str
     ) -> State:
         seconds = self._site.clock() - started
         if isinstance(made, NoLayer):
-            self._ground.emit(StepFinished(number, cached, False, 0, 0, seconds))
+            done = StepFinished(number, cached, False, 0, 0, seconds, source=source)
         else:
-            done = StepFinished(number, cached, True, made.size_bytes, made.files, seconds, made.created_at)
-            self._ground.emit(done)
+            size, files = made.size_bytes, made.files
+            done = StepFinished(number, cached, True, size, files, seconds, made.created_at, source)
+        self._ground.emit(done)
         return self._told(task, made)
 
     def _told(self, task: Task, made: Layer | NoLayer) -> State:

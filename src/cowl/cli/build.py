@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from cowl import Invalid
+from cowl.cli.build_results import Results
 from cowl.cli.interrupts import end_cleanly
 from cowl.cli.pairs import pairs
 
@@ -34,8 +35,9 @@ def build(call: Call) -> int:
         raise UnsupportedContext("a Dockerfile from standard input is not available yet: write it to a file")
     network = call.text("network")
     quiet = call.on("quiet")
+    results = Results(call)
     chosen = build_progress(call.text("progress"), quiet=quiet, explain=call.on("explain"))
-    with chosen as progress, call.engine(progress) as engine:
+    with chosen as progress, call.engine(results.hearing(progress)) as engine:
         image = engine.build(
             context,
             dockerfile=os.path.abspath(dockerfile) if dockerfile else None,
@@ -49,11 +51,10 @@ def build(call: Call) -> int:
             pull=call.on("pull"),
             platform=call.text("platform"),
             network="host" if network == "default" else network,
+            **results.options,
         )
-    if call.text("iidfile"):
-        with open(call.text("iidfile"), "w") as out:
-            out.write(image.id)
-    if quiet:
+    results.write(image.id)
+    if quiet and not results.own_stdout:
         print(image.id)
     return 0
 

@@ -39,9 +39,10 @@ def finished_text(event: StepFinished, now: float = 0.0) -> str:
     if not event.cached:
         layer = f" ({_holds(event)})" if event.layer else ""
         return f"DONE {event.seconds:.1f}s{layer}"
+    source = f" from {visible(event.source)}" if event.source else ""
     if not now or not event.layer:
-        return "CACHED"
-    return f"CACHED ({_holds(event)}, made {human.ago(event.made_at, now)})"
+        return f"CACHED{source}"
+    return f"CACHED{source} ({_holds(event)}, made {human.ago(event.made_at, now)})"
 
 
 def _holds(event: StepFinished) -> str:

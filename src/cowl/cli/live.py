@@ -18,6 +18,7 @@ from cowl.cli.progress import (
     Progress,
     built_lines,
     check_lines,
+    exported_line,
     output_text,
     pull_lines,
     step_text,
@@ -27,6 +28,7 @@ from cowl.events import (
     BlobProgress,
     BuildFinished,
     CheckWarned,
+    Exported,
     PullFinished,
     PullStarted,
     StepFinished,
@@ -48,7 +50,7 @@ TAIL = 6  # lines of output below a running step
 REFRESHES = 10  # a second
 BAR_COLUMNS = 40
 STATE_COLUMNS = len("Already exists")
-MOVING_STATES = {"downloading": "Downloading", "extracting": "Extracting"}
+MOVING_STATES = {"downloading": "Downloading", "extracting": "Extracting", "pushing": "Pushing"}
 
 
 class LiveProgress(Progress):
@@ -121,6 +123,9 @@ class LiveProgress(Progress):
             self._blobs.clear()
             for line in pull_lines(event):
                 self._print(line)
+        elif isinstance(event, Exported):
+            self._print(f" => {exported_line(event)}")
+            self._blobs.clear()
         elif isinstance(event, BuildFinished):
             for line in built_lines(event):
                 self._print(f" => {line}")

@@ -20,6 +20,7 @@ from cowl.events import (
     BlobProgress,
     BuildFinished,
     CheckWarned,
+    Exported,
     PullFinished,
     PullStarted,
     StepFinished,
@@ -43,6 +44,10 @@ BLOB_STATES = {
     "downloading": "Pulling fs layer",
     "extracting": "Download complete",
     "done": "Pull complete",
+    "pushing": "Pushing",
+    "pushed": "Pushed",
+    "mounted": "Mounted",
+    "there": "Layer already exists",
 }
 
 
@@ -123,6 +128,7 @@ class PlainProgress(Progress):
         self._blobs: dict[str, str] = {}
         self._checks: list[CheckWarned] = []
         self._apart = False
+        self._exported: list[str] = []
         self._last = 0  # the number of the last step
         self._since = time.monotonic()  # when it ended
 
@@ -144,6 +150,8 @@ class PlainProgress(Progress):
             self._finished(event)
         elif isinstance(event, BuildFinished):
             self._built(event)
+        elif isinstance(event, Exported):
+            self._exported.append(exported_line(event))
         elif isinstance(event, BlobProgress):
             self._blob(event)
         elif isinstance(event, (PullStarted, PullFinished)):
@@ -208,9 +216,9 @@ class PlainProgress(Progress):
 
     def _built(self, event: BuildFinished) -> None:
         """A step of its own, as BuildKit has it."""
-        number = self._last + 1
-        lines = ("exporting to image", *built_lines(event), f"DONE {time.monotonic() - self._since:.1f}s")
-        self._say("", *(f"#{number} {line}" for line in lines))
+        lines = (*self._exported, *built_lines(event), f"DONE {time.monotonic() - self._since:.1f}s")
+        title = "exporting to image" if event.kept else "exporting"
+        self._say("", *(f"#{self._last + 1} {line}" for line in (title, *lines)))
 
     def _blob(self, event: BlobProgress) -> None:
         if self._blobs.get(event.digest) != event.state and event.state in BLOB_STATES:
@@ -237,10 +245,21 @@ def step_text(event: StepStarted) -> str:
 
 def built_lines(event: BuildFinished) -> list[str]:
     """What came out of a build, in BuildKit's words."""
+    if not event.kept:
+        return []
     return [
         f"writing image {event.image_id} done",
         *(f"naming to {visible(names.canonical(tag))} done" for tag in event.tags),
     ]
+
+
+def exported_line(event: Exported) -> str:
+    """Where an output or a build cache went."""
+    if event.kind == "registry":
+        return visible(f"pushing manifest for {event.dest}@{event.digest} done")
+    what = "cache" if event.kind.startswith("cache-") else event.kind
+    where = "standard output" if event.dest == "-" else event.dest
+    return visible(f"exporting {what} to {where} done")
 
 
 def pull_lines(event: PullStarted | PullFinished) -> list[str]:

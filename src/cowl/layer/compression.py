@@ -21,6 +21,7 @@ CHUNK = 1 << 20
 ZSTD_WINDOW_LOG = 27  # 128 MiB, what zstd itself takes without being told to take more
 _XZ_MEMORY = 192 << 20
 _LEVELS = {GZIP: 1, ZSTD: 3}
+_ISAL_HIGHEST = 3
 
 _MAGICS = (
     (b"\x1f\x8b", GZIP),
@@ -204,7 +205,8 @@ class CompressedWriter:
 
     The output depends on the input, the compression, the level and the library's version only, not on
     how the input was cut: it is always compressed in whole chunks of 1 MiB.
-    compression  GZIP (isal's levels 0 to 3; zlib's 1 to 9 where isal is missing), ZSTD or UNCOMPRESSED
+    compression  GZIP (isal's levels 1 to 3, zlib's beyond them and where isal is missing), ZSTD or
+                 UNCOMPRESSED
     Raises UnknownCompression, NoCompressionLibrary.
     """
 
@@ -254,14 +256,16 @@ def _compressor(compression: str, level: int | None) -> Compressor:
     if compression == ZSTD:
         made: Compressor = _zstd().ZstdCompressor(level=level)
         return made
-    try:
-        from isal import isal_zlib
+    if 1 <= level <= _ISAL_HIGHEST:
+        try:
+            from isal import isal_zlib
 
-        return isal_zlib.compressobj(min(level, 3), isal_zlib.DEFLATED, 31)
-    except ImportError:
-        import zlib
+            return isal_zlib.compressobj(level, isal_zlib.DEFLATED, 31)
+        except ImportError:
+            pass
+    import zlib
 
-        return zlib.compressobj(max(level, 1), zlib.DEFLATED, 31)
+    return zlib.compressobj(level, zlib.DEFLATED, 31)
 
 
 def best_compression() -> str:

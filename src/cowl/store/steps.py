@@ -25,6 +25,21 @@ class NoLayer(Value):
 NO_LAYER: Final = NoLayer()
 
 
+class BuiltStep(Value):
+    """A step of a build that is done, made or cached: what a build cache can tell others.
+
+    inputs    the document that `key` is the hash of
+    layer     what it made, None for a step that changed no file
+    in_image  it belongs to the stages that the image lies on, not only to one that these copy from
+    """
+
+    key: str
+    inputs: str
+    layer: Layer | None
+    description: str
+    in_image: bool = True
+
+
 class Steps:
     """The step cache of a store. An entry keeps its layer alive, as BuildKit's do."""
 
@@ -34,28 +49,42 @@ class Steps:
         self._clock = clock
 
     def find(self, key: str) -> Layer | NoLayer | None:
-        """The layer of a step, NO_LAYER if it made none, None if the step is unknown."""
+        """The layer of a step, NO_LAYER if it made none, None if the step is unknown.
+
+        Its `created_at` is when the step was first carried out, wherever that was.
+        """
         with self._database.snapshot() as database:
-            step = database.row("SELECT layer FROM steps WHERE key = ?", (key,))
+            step = database.row("SELECT layer, created_at FROM steps WHERE key = ?", (key,))
             if step is None:
                 return None
             if step[0] is None:
                 return NO_LAYER
             row = database.row(f"SELECT {COLUMNS} FROM layers WHERE key = ?", (step[0],))
-            return layer_of(row) if row else None
+            return layer_of(row).replace(created_at=step[1]) if row else None
 
-    def add(self, key: str, layer_key: str | None, description: str, note: StepNote | None = None) -> None:
+    def add(
+        self,
+        key: str,
+        layer_key: str | None,
+        description: str,
+        note: StepNote | None = None,
+        created_at: float | None = None,
+    ) -> None:
         """Records that the step `key` made a layer (None: no layer), and what made it. Replaces.
 
         Raises NoSuchLayer.
+        `created_at` is when it was carried out, if elsewhere; None: when its layer came to be here.
         """
         with self._database.write(doing="recording a build step") as transaction:
-            if layer_key and not transaction.row("SELECT 1 FROM layers WHERE key = ?", (layer_key,)):
-                raise NoSuchLayer(layer_key)
-            now = self._clock()
+            now = made = self._clock()
+            if layer_key:
+                row = transaction.row("SELECT created_at FROM layers WHERE key = ?", (layer_key,))
+                if row is None:
+                    raise NoSuchLayer(layer_key)
+                made = row[0]
             transaction.run(
                 "INSERT OR REPLACE INTO steps VALUES (?, ?, ?, ?, ?)",
-                (key, layer_key or None, description, now, now),
+                (key, layer_key or None, description, made if created_at is None else created_at, now),
             )
             if note is not None:
                 from cowl.store.notes import write_note

@@ -16,7 +16,7 @@ from cowl.oci.digest import Digest
 from cowl.oci.image_config import ImageConfig
 from cowl.oci.manifest import MAX_MANIFEST_BYTES, Index, Manifest, parse_manifest
 from cowl.oci.platform import Platform
-from cowl.transfer.layout import REF_NAME
+from cowl.transfer.layout_sink import REF_NAME
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def read_layout(
     from cowl.transfer.fetch import Fetch
     from cowl.transfer.pull import check_config, check_types, jobs_of
 
-    with _Layout(directory) as layout:
+    with Layout(directory) as layout:
         wanted = platform or Platform.host()
         manifest = _manifest(layout, _entry(layout, within, wanted), wanted)
         name = f"{directory}:{within}" if within else directory
@@ -73,7 +73,7 @@ def read_layout(
             return store.images.add(config_bytes, keys, references=())
 
 
-def _entry(layout: _Layout, within: str, platform: Platform) -> Descriptor:
+def _entry(layout: Layout, within: str, platform: Platform) -> Descriptor:
     """The descriptor of what `within` names."""
     index = layout.index()
     named = {dict(entry.annotations).get(REF_NAME, ""): entry for entry in index.manifests}
@@ -91,7 +91,7 @@ def _entry(layout: _Layout, within: str, platform: Platform) -> Descriptor:
     return index.manifests[0] if len(index.manifests) == 1 else index.select(platform)
 
 
-def _manifest(layout: _Layout, entry: Descriptor, platform: Platform) -> Manifest:
+def _manifest(layout: Layout, entry: Descriptor, platform: Platform) -> Manifest:
     """The manifest that a descriptor leads to."""
     for _ in range(_DEPTH):
         found = parse_manifest(layout.document(entry), entry.media_type)
@@ -101,8 +101,8 @@ def _manifest(layout: _Layout, entry: Descriptor, platform: Platform) -> Manifes
     raise LayoutDamaged(layout.directory, entry.digest, "is an index in too many others")
 
 
-class _Layout:
-    """The files of a layout, open while the `with` block lasts."""
+class Layout:
+    """The files of a layout, open while the `with` block lasts. Raises NoLayout."""
 
     def __init__(self, directory: str) -> None:
         self.directory = directory
