@@ -118,6 +118,53 @@ class StepFinished(Event):
     source: str = ""
 
 
+class Waste(Value):
+    """Bytes that a line of a Dockerfile pays for in vain.
+
+    kind   "shadowed": a later line hides them; "copied-up": the same bytes lie in an earlier layer, and
+           only owner, mode or time changed; "cache": what a package manager keeps for the next time
+    line   the line that hides them, or that had them before; 0 is the base image
+    cause  "overwritten" or "removed"; "chmod", "chown" or "touch"; of a cache its directory
+    path   one of the files
+    fix    what to write instead, or ""
+    """
+
+    kind: str
+    line: int
+    cause: str
+    size_bytes: int
+    files: int
+    path: str
+    fix: str
+
+
+class LineBytes(Value):
+    """What a line of a Dockerfile adds to its image; line 0 is the base. Apparent bytes, each inode once."""
+
+    line: int
+    text: str
+    added_bytes: int
+    added_files: int
+    shadowed_bytes: int
+    waste: tuple[Waste, ...] = ()
+
+
+class BytesExplained(Event):
+    """Where the bytes of a built image went, line by line.
+
+    Comes before BuildFinished, if that was asked for or a step was carried out. What all lines add, less
+    what is shadowed, is `visible_bytes`: what the merged tree shows.
+
+    whole  the base image was looked at too; else only what the Dockerfile itself adds
+    """
+
+    lines: tuple[LineBytes, ...]
+    added_bytes: int
+    shadowed_bytes: int
+    visible_bytes: int
+    whole: bool
+
+
 class BuildFinished(Event):
     """The image `image_id` was built; if `kept`, it stands in the store and carries `tags`."""
 

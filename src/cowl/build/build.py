@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from cowl.build.named_contexts import ResolveLayout
     from cowl.build.plan import BuildPlan
     from cowl.build.request import BuildRequest
+    from cowl.build.state import State
     from cowl.dockerfile.nodes import Dockerfile
     from cowl.events import Emit
     from cowl.runtime.protocol import Runtime
@@ -115,6 +116,16 @@ def _warn_unused(plan: BuildPlan, emit: Emit) -> None:
         emit(Warned(f"one or more build-args [{' '.join(plan.unused)}] were not consumed"))
 
 
+def _explain_bytes(state: State, store: Store, emit: Emit, *, whole: bool) -> None:
+    """The image stands by now: that its layers can't be read back is worth a warning, no more."""
+    from cowl.build.explain_bytes import explain_bytes
+
+    try:
+        emit(explain_bytes(state, store, whole=whole))
+    except OSError as problem:
+        emit(Warned(f"the layers can't be read to explain their bytes: {problem.strerror or problem}"))
+
+
 def _warn_unfiltered(file: Dockerfile, names: tuple[str, ...], emit: Emit) -> None:
     """Docker lets a filter that means no stage pass in silence; it is always a slip."""
     known = [stage.name for stage in file.stages if stage.name]
@@ -156,7 +167,10 @@ def _execute(
                 state = with_labels(executor.run(), request.labels)
                 if delivery.wants_layers:
                     executor.hold(state)
-                return assemble(store, state, tags, clock, delivery, executor.steps)
+                record = assemble(store, state, tags, clock, delivery, executor.steps)
+                if request.explain or executor.carried_out:
+                    _explain_bytes(state, store, ground.emit, whole=request.explain)
+                return record
         except NoSuchLayer:
             if attempt == _ATTEMPTS - 1:
                 raise

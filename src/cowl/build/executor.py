@@ -61,6 +61,11 @@ class Executor:
     def __exit__(self, *_failure: object) -> None:
         self._site.close()
 
+    @property
+    def carried_out(self) -> bool:
+        """Whether a step was not taken from the cache."""
+        return bool(self._site.missed)
+
     def run(self) -> State:
         """Builds all stages; gives the last state of the target."""
         self._site.ground.emit(BuildStarted(self._plan.steps))

@@ -18,6 +18,7 @@ class BuildKeywords(TypedDict, total=False):
     cache_from: Sequence[CacheSource]
     cache_to: Sequence[CacheTarget]
     dockerfile: str | None
+    explain: bool
     labels: Mapping[str, str]
     network: str
     no_cache: bool

@@ -35,6 +35,7 @@ class BuildRequest(Value):
                     docker-image://REFERENCE or oci-layout://DIRECTORY[:TAG|@DIGEST]
     cache_from      where else than in the store the results of steps may be found
     cache_to        where to put the results of this build's steps
+    explain         look into all layers, also those of the base, for where the bytes went
     outputs         what to give; () is an image in the store
     """
 
@@ -51,6 +52,7 @@ class BuildRequest(Value):
     build_contexts: tuple[tuple[str, str], ...] = ()
     cache_from: tuple[CacheSource, ...] = ()
     cache_to: tuple[CacheTarget, ...] = ()
+    explain: bool = False
     no_cache_filter: tuple[str, ...] = ()
     outputs: tuple[Output, ...] = ()
 

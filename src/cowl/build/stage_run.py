@@ -362,5 +362,6 @@ class StageRun:
         """The state behind a task."""
         if isinstance(made, NoLayer):
             return told(task.state, task.history)
-        state = task.state.replace(layers=(*task.state.layers, made))
+        before = task.state
+        state = before.replace(layers=(*before.layers, made), made_by=(*before.made_by, task.node))
         return told(state, task.history, layer=True)

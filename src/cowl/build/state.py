@@ -9,6 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from cowl.dockerfile.nodes import Instruction
     from cowl.oci.platform import Platform
     from cowl.store.layers import Layer
 
@@ -23,6 +24,7 @@ class State(Value):
     image         config and history so far; `diff_ids` is filled in by `assemble`
     layers        the layers so far, base first
     base_layers   how many of them are the base image's
+    made_by       the instructions that made the others
     base_history  how many history entries are the base image's
     variables     name to value: ENV and ARG as they overlay each other, what RUN sees and words expand to
     arguments     the ARGs declared in this stage, in order, with the values that history tells
@@ -36,6 +38,7 @@ class State(Value):
     variables: tuple[tuple[str, str], ...] = ()
     arguments: tuple[tuple[str, str], ...] = ()
     command_set: bool = False
+    made_by: tuple[Instruction, ...] = ()
 
     @property
     def environment(self) -> dict[str, str]:

@@ -46,6 +46,7 @@ def build(call: Call) -> int:
             build_contexts=pairs(call.many("build-context")),
             labels=pairs(call.many("label")),
             target=call.text("target"),
+            explain=call.on("explain"),
             no_cache=call.on("no-cache"),
             no_cache_filter=call.many("no-cache-filter"),
             pull=call.on("pull"),

@@ -40,7 +40,7 @@ BUILD = (
         "explain",
         "",
         BOOL,
-        "Show for each step all that differs from when it was last made",
+        "Show all that made a step miss the cache, and for each line where its bytes went",
     ),
     Flag("file", "f", TEXT, 'Name of the Dockerfile (default: "PATH/Dockerfile")'),
     Flag("iidfile", "", TEXT, "Write the image ID to the file"),

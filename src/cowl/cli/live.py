@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cowl.cli import human
+from cowl.cli.bytes_text import bytes_lines, wasted_lines
 from cowl.cli.explained import earlier_lines, finished_text, miss_text
 from cowl.cli.progress import (
     BLOB_STATES,
@@ -27,6 +28,7 @@ from cowl.cli.progress import (
 from cowl.events import (
     BlobProgress,
     BuildFinished,
+    BytesExplained,
     CheckWarned,
     Exported,
     PullFinished,
@@ -122,6 +124,9 @@ class LiveProgress(Progress):
                 self._print(f"{_short(blob)}: {BLOB_STATES.get(blob.state, blob.state)}")
             self._blobs.clear()
             for line in pull_lines(event):
+                self._print(line)
+        elif isinstance(event, BytesExplained):
+            for line in bytes_lines(event) if self._explain else wasted_lines(event):
                 self._print(line)
         elif isinstance(event, Exported):
             self._print(f" => {exported_line(event)}")

@@ -13,12 +13,14 @@ import time
 from _thread import allocate_lock
 
 from cowl.cli import names
+from cowl.cli.bytes_text import bytes_lines, wasted_lines
 from cowl.cli.explained import earlier_lines, finished_text, miss_text
 from cowl.cli.text import visible
 from cowl.errors import Invalid
 from cowl.events import (
     BlobProgress,
     BuildFinished,
+    BytesExplained,
     CheckWarned,
     Exported,
     PullFinished,
@@ -148,6 +150,8 @@ class PlainProgress(Progress):
                 self._of_step(event.number, *earlier_lines(event, time.time()))
         elif isinstance(event, StepFinished):
             self._finished(event)
+        elif isinstance(event, BytesExplained):
+            self._bytes(event)
         elif isinstance(event, BuildFinished):
             self._built(event)
         elif isinstance(event, Exported):
@@ -213,6 +217,11 @@ class PlainProgress(Progress):
             rest = self._partial.pop(place)
             if rest:
                 self._output_line(number, rest)
+
+    def _bytes(self, event: BytesExplained) -> None:
+        lines = bytes_lines(event) if self._explain else wasted_lines(event)
+        if lines:
+            self._say(*([""] if self._apart else []), *lines)
 
     def _built(self, event: BuildFinished) -> None:
         """A step of its own, as BuildKit has it."""

@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 import io
+import json
 import re
+import threading
+import time
 
 import pytest
 
+from cowl.cli import human
+from cowl.cli.json_progress import JsonProgress
 from cowl.cli.progress import PlainProgress, UnknownProgress, build_progress
+from cowl.errors import NotFound
 from cowl.events import (
     BlobProgress,
     BuildFinished,
     BuildStarted,
+    BytesExplained,
+    Difference,
     Event,
+    LineBytes,
     PullFinished,
     PullStarted,
     StepFinished,
+    StepMissed,
     StepOutput,
     StepStarted,
     Warned,
+    Waste,
 )
 
 DIGEST = "sha256:" + "ab" * 32
@@ -42,9 +53,9 @@ PULL = (
 )
 
 
-def plain(*events: Event, error: BaseException | None = None) -> list[str]:
+def plain(*events: Event, error: BaseException | None = None, explain: bool = False) -> list[str]:
     out = io.StringIO()
-    progress = PlainProgress(out)
+    progress = PlainProgress(out, explain=explain)
     for event in events:
         progress(event)
     progress.__exit__(type(error) if error else None, error, None)
@@ -179,3 +190,138 @@ def test_colours_are_left_out_on_request(monkeypatch: pytest.MonkeyPatch) -> Non
     file = console.file
     assert isinstance(file, io.StringIO)
     assert "\x1b[32m" not in file.getvalue()
+
+
+MISSED = StepMissed(
+    2,
+    "a\x1b changed (content), ARG V 1 -> 2",
+    "differs",
+    (
+        Difference("a\x1b changed (content)", "file", "a\x1b", "content"),
+        Difference("ARG V 1 -> 2", "arg", "V", "value", "1", "2"),
+        Difference("command changed", "input", "command", "value", "make", "make all"),
+    ),
+    1.0,
+    True,
+)
+BYTES = BytesExplained(
+    (
+        LineBytes(0, "the base image", 5_000_000, 9, 0),
+        LineBytes(2, "COPY a /", 3_000_000, 2, 0, (Waste("cache", 2, "/c", 200_000, 1, "/c/x", "do"),)),
+    ),
+    8_000_000,
+    0,
+    8_000_000,
+    True,
+)
+
+
+def test_a_miss_is_told_on_one_line() -> None:
+    started = StepStarted(2, 2, "", "RUN x", 2)
+    line = "#2 miss: a\\x1b changed (content), ARG V 1 -> 2"
+    assert plain(started, MISSED) == ["#2 [2/2] RUN x", line]
+    assert plain(started, MISSED, explain=True)[1:] == [
+        line,
+        "#2   a\\x1b changed (content)",
+        "#2   ARG V 1 -> 2",
+        "#2   command changed: make -> make all",
+        f"#2   compared with the step made {human.ago(1.0, time.time())} by another Dockerfile"
+        " or from another directory",
+    ]
+    long = plain(started, MISSED.replace(reason="x" * 1000))[1]
+    assert len(long) == len("#2 miss: ") + 200
+    text = live(started, MISSED, StepFinished(2, False, False, 0, 0, 0.1))
+    assert text.index("=> [2/2] RUN x  DONE 0.1s") < text.rindex("=> => miss: a\\x1b changed (content)")
+
+
+def test_wasted_bytes_are_told_when_they_are_many() -> None:
+    told = "line 2: 200kB in 1 file stay in the package cache /c (/c/x): do"
+    assert plain(BYTES) == [f"cowl: {told}"]
+    assert told in live(BYTES)
+    assert plain(BYTES, explain=True) == [
+        "  LINE      ADDED   SHADOWED  INSTRUCTION",
+        "  base        5MB         0B  the base image",
+        "     2        3MB         0B  COPY a /",
+        f"       {told}",
+        "  8MB added, 0B shadowed: 8MB visible",
+    ]
+    small = BYTES.lines[1].waste[0].replace(size_bytes=99_999)
+    assert plain(BYTES.replace(lines=(BYTES.lines[1].replace(waste=(small,)),))) == []
+
+
+def test_steps_side_by_side_are_announced_when_they_speak() -> None:
+    one, two = StepStarted(1, 2, "a", "RUN 1", 1), StepStarted(2, 2, "b", "RUN 2", 2)
+    lines = plain(
+        one,
+        StepOutput(1, "stdout", b"x\n"),
+        two,
+        StepOutput(1, "stdout", b"y\n"),
+        StepFinished(2, True, False, 0, 0, 0.0),
+        StepFinished(1, True, False, 0, 0, 0.0),
+    )
+    assert without_times(lines) == [
+        "#1 [a 1/2] RUN 1",
+        "#1 x",
+        "#1 ...",
+        "",
+        "#2 [b 2/2] RUN 2",
+        "#2 ...",
+        "",
+        "#1 [a 1/2] RUN 1",
+        "#1 y",
+        "#1 ...",
+        "",
+        "#2 [b 2/2] RUN 2",
+        "#2 CACHED",
+        "",
+        "#1 [a 1/2] RUN 1",
+        "#1 CACHED",
+    ]
+
+
+def test_threads_do_not_mix_their_lines() -> None:
+    out = io.StringIO()
+    progress = PlainProgress(out)
+    names = {number: f"{'x' * number}" for number in range(1, 5)}
+
+    def speak(number: int) -> None:
+        progress(StepStarted(number, 4, names[number], "RUN", number))
+        for _ in range(100):
+            progress(StepOutput(number, "stdout", names[number].encode() + b"\n"))
+        progress(StepFinished(number, False, False, 0, 0, 0.0))
+
+    threads = [threading.Thread(target=speak, args=(number,)) for number in names]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    said = re.findall(r"^#(\d) \d+\.\d+ (x+)$", out.getvalue(), re.MULTILINE)
+    assert len(said) == 400
+    assert all(text == names[int(number)] for number, text in said)
+
+
+def test_every_event_is_one_json_object() -> None:
+    out = io.StringIO()
+    progress = JsonProgress(out)
+    pieces = (StepOutput(2, "stdout", b"\xc3"), StepOutput(2, "stdout", b"\xa9\xff"))
+    for event in (*BUILD, *PULL, MISSED, BYTES, Warned("x"), *pieces):
+        progress(event)
+    progress.__exit__(NotFound, NotFound("gone", hint="look"), None)
+    objects = [json.loads(line) for line in out.getvalue().splitlines()]
+    assert all(isinstance(each.pop("time"), float) for each in objects)
+    assert {each["event"] for each in objects} == {
+        "blob_progress", "build_finished", "build_started", "bytes_explained", "failed", "pull_finished",
+        "pull_started", "step_finished", "step_missed", "step_output", "step_started", "warned",
+    }  # fmt: skip
+    (missed,) = [each for each in objects if each["event"] == "step_missed"]
+    assert missed["differences"][1] == {
+        "text": "ARG V 1 -> 2", "kind": "arg", "name": "V", "change": "value", "old": "1", "new": "2",
+    }  # fmt: skip
+    assert [each["data"] for each in objects[-3:-1]] == ["", "é\ufffd"]
+    assert objects[-1] == {"event": "failed", "message": "gone", "hint": "look"}
+
+
+def test_rawjson_is_refused_by_name() -> None:
+    with pytest.raises(UnknownProgress) as caught:
+        build_progress("rawjson", quiet=False)
+    assert '"json"' in caught.value.hint

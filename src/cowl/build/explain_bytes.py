@@ -1,0 +1,31 @@
+"""Where the bytes of a build went: its layers read back and told by lines of the Dockerfile."""
+
+from __future__ import annotations
+
+from cowl.build.ledger import make_ledger
+from cowl.build.line_bytes import BASE, maker_of, tell
+from cowl.build.rewrites import find_copy_ups
+from cowl.layer.listing import read_listing
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cowl.build.state import State
+    from cowl.events import BytesExplained
+    from cowl.store.store import Store
+
+# Bytes of files that are compared: a build that did not ask is not to wait for it.
+BUDGET, UNASKED_BUDGET = 1 << 30, 64 << 20
+
+
+def explain_bytes(state: State, store: Store, *, whole: bool) -> BytesExplained:
+    """The ledger of the layers of `state`, which must be kept alive meanwhile.
+
+    With `whole` the base image's too, else only those that the Dockerfile adds. Raises OSError.
+    """
+    layers = state.layers if whole else state.layers[state.base_layers :]
+    base = [BASE] * (len(layers) - len(state.made_by))
+    makers = [*base, *map(maker_of, state.made_by)]
+    trees = [store.directory.diff(layer.key) for layer in layers]
+    ledger = make_ledger([read_listing(tree) for tree in trees])
+    copy_ups = find_copy_ups(ledger.rewrites, trees, BUDGET if whole else UNASKED_BUDGET)
+    return tell(ledger, makers, copy_ups, whole=whole)
