@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 from tests.building import Builder, Built, as_fixture
+from tests.caller import Caller
 
 from cowl.build.sources import SourceNotFound
 from cowl.dockerfile.diagnostics import DockerfileError
@@ -180,3 +182,54 @@ def test_run_on_a_link_layer(builder: Builder) -> None:
     built = builder.build("FROM base\nCOPY --link d /etc/\nRUN cat /etc/passwd /etc/e/y.txt > /z\n")
     assert built.text("/z").startswith("root:")
     assert built.text("/z").endswith("y")
+
+
+def test_a_pattern_without_a_match_is_told(builder: Builder) -> None:
+    tree(builder)
+    built = builder.build("FROM base\nCOPY a.txt no*such d/[ /new/\n")
+    assert [warning.split("\n")[0].partition("Dockerfile")[2] for warning in built.warnings] == [
+        ':2:12: "no*such" matches nothing in the build context',
+        ':2:20: "d/[" matches nothing in the build context',
+    ]
+
+
+def test_a_link_out_of_the_context_is_told(builder: Builder) -> None:
+    (builder.context / "link").symlink_to("../../etc/passwd")
+    with pytest.raises(SourceNotFound) as caught:
+        builder.build("FROM base\nCOPY link /\n")
+    assert '"../../etc/passwd"' in caught.value.hint
+
+
+STORY = """\
+FROM scratch AS made
+COPY --link --chown=5:6 d /d
+COPY --parents --exclude=**/*.md d/./e a.txt /p/
+FROM base
+COPY --from=made --chmod=u=rwX,go=rX . /x/
+COPY <<one <<'two' /
+1
+one
+2
+two
+RUN <<EOF
+#!/bin/sh
+cat /one /two > /x/all
+EOF
+"""
+
+
+def test_for_every_user(caller: Caller, busybox_tar: Path) -> None:
+    context = caller.home / "context"
+    (context / "d" / "e").mkdir(parents=True)
+    for name in ("a.txt", "d/e/y.txt", "d/e/z.md"):
+        (context / name).write_text(name)
+    (context / "Dockerfile").write_text(STORY)
+    caller.give(caller.home)
+    caller.cowl("import", str(busybox_tar), "base")
+    caller.cowl("build", "-t", "story", str(context))
+    script = "cat /x/all; find /x -type f | sort; ls /dev/pipes"
+    done = caller.cowl("run", "--rm", "story", "sh", "-c", script, status=1)
+    found = "1 2 /x/all /x/d/e/y.txt /x/d/e/z.md /x/p/a.txt /x/p/e/y.txt"
+    assert done.stdout.decode().split() == found.split()
+    again = caller.cowl("build", "-t", "story", str(context))
+    assert again.stderr.count(b"CACHED") == 5

@@ -174,3 +174,20 @@ def test_the_command_line(caller: Caller) -> None:
     failed = caller.cowl("build", "--build-context", "extra", str(context), status=None)
     assert failed.returncode != 0
     assert b"it has no value" in failed.stderr
+
+
+@pytest.mark.parametrize("lines", ["FROM --platform=a/b/c/d base", "FROM --platform=$P scratch\nCOPY a /"])
+def test_a_platform_that_is_none(builder: Builder, lines: str) -> None:
+    builder.file("a")
+    with pytest.raises(CowlError) as caught:
+        builder.build(f"ARG P=a/b/c/d\n{lines}\n")
+    assert "Dockerfile:2:17: " in caught.value.message
+
+
+def test_scratch_of_another_platform(builder: Builder) -> None:
+    builder.file("a")
+    built = builder.build(
+        "ARG A=s390x\nFROM --platform=linux/$A scratch\nARG TARGETARCH\nCOPY a /$TARGETARCH/\n"
+    )
+    assert built.config.architecture == "s390x"
+    assert built.view.lookup("/s390x") is None  # TARGETARCH is what the build is for, not the stage

@@ -8,6 +8,7 @@ from cowl.build.history import healthcheck_text, list_text, pairs_text, quoted_l
 from cowl.build.state import State, with_pair
 from cowl.dockerfile import nodes
 from cowl.dockerfile.diagnostics import error_at, quoted
+from cowl.dockerfile.scope import expand_node
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,17 +33,35 @@ def apply_config(state: State, node: nodes.Instruction, file: Dockerfile) -> Sta
     return _STEPS[type(node)](state, node, file)
 
 
-def declare(state: State, node: nodes.Arg, given: Mapping[str, str], inherited: Mapping[str, str]) -> State:
-    """The state behind ARG: the value given by the user, else the default, else the one before FROM."""
+def declare(
+    state: State, node: nodes.Arg, file: Dockerfile, given: Mapping[str, str], inherited: Mapping[str, str]
+) -> State:
+    """The state behind ARG: the value given by the user, else the default, else the one before FROM.
+
+    Names are declared one by one: a default sees the ones before it, and is not looked at when there is a
+    value. Raises DockerfileError.
+    """
     words = []
     for each in node.arguments:
-        name = str(each.name)
-        value = given.get(name, inherited.get(name) if each.default is None else str(each.default))
+        bare = each.default is None
+        name = str(_argument(state, node, file, each.replace(default=None)).name)
+        value = given.get(name, inherited.get(name) if bare else None)
+        if value is None and not bare:
+            value = str(_argument(state, node, file, each).default)
         state = state.replace(arguments=with_pair(state.arguments, name, value or ""))
         if value is not None and name not in _NOT_IN_ENVIRONMENT:
             state = state.replace(variables=with_pair(state.variables, name, value))
         words.append(name if value is None else f"{name}={value}")
     return told(state, " ".join(("ARG", *words)))
+
+
+def _argument(
+    state: State, node: nodes.Arg, file: Dockerfile, each: nodes.ArgDeclaration
+) -> nodes.ArgDeclaration:
+    """One declaration with the variables in."""
+    expanded = expand_node(file, node.replace(arguments=(each,)), state.environment).node
+    assert isinstance(expanded, nodes.Arg)
+    return expanded.arguments[0]
 
 
 def _changed(state: State, **changes: Any) -> State:

@@ -7,11 +7,12 @@ import os
 from cowl.build.history import transfer_text
 from cowl.build.keys import copy_inputs
 from cowl.build.refusals import check_supported
-from cowl.build.sources import Source, explain_missing, find_sources, inline_sources, missing_words
+from cowl.build.sources import Source, explain_missing, inline_sources, missing_words, sources_by_word
 from cowl.build.state import SCRATCH
 from cowl.build.task import Task
 from cowl.dockerfile import nodes
-from cowl.dockerfile.diagnostics import error_at, quoted
+from cowl.dockerfile.diagnostics import describe_at, error_at, quoted
+from cowl.dockerfile.globs import has_wildcards
 from cowl.events import Warned
 
 TYPE_CHECKING = False
@@ -52,8 +53,7 @@ def copy_task(
     """
     check_supported(ground.file, node, ground.network)
     node = _present(node, ground, tree, where)
-    sources = find_sources(tree, node)
-    sources += inline_sources(ground.file, node)
+    sources = [*_found(node, ground, tree, where), *inline_sources(ground.file, node)]
     detached = is_detached(node)
     dest = _destination(state, node, ground.file)
     mode = mode_of(ground.file, node)
@@ -75,6 +75,16 @@ def copy_task(
         mode=mode,
         link=detached,
     )
+
+
+def _found(node: nodes.Copy | nodes.Add, ground: Ground, tree: Tree, where: str) -> list[Source]:
+    """The sources that are files of `tree`. A pattern that matches none is allowed, but worth a word."""
+    found = sources_by_word(tree, node)
+    for word, sources in found:
+        if not sources and has_wildcards(word):
+            reason = f"{quoted(word)} matches nothing in {where or 'the build context'}"
+            ground.emit(Warned(describe_at(ground.file, node, reason, word=word)))
+    return [source for _, sources in found for source in sources]
 
 
 def is_detached(node: nodes.Transfer) -> bool:

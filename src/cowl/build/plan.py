@@ -5,7 +5,6 @@ from __future__ import annotations
 from cowl.build.named_contexts import NamedContexts
 from cowl.build.refusals import check_supported
 from cowl.build.stage_graph import StageGraph
-from cowl.build.triggers import parse_triggers
 from cowl.dockerfile import nodes
 from cowl.dockerfile.diagnostics import DockerfileError, error_at, quoted, suggestion
 from cowl.dockerfile.scope import expand_node
@@ -191,9 +190,12 @@ def _steps(
     file: Dockerfile, stage: nodes.Stage, graph: StageGraph, number: int, network: str
 ) -> tuple[Step, ...]:
     """The triggers of the stage below and the instructions of this one, those that make files numbered."""
-    name = str(graph.base(stage).image)
-    triggers = parse_triggers([node.trigger for node in graph.triggers(stage)], f"stage {name}")
-    found: list[tuple[Dockerfile | None, Instruction]] = [*triggers, *((None, n) for n in stage.instructions)]
+    found: list[tuple[Dockerfile | None, Instruction]] = [(None, node) for node in stage.instructions]
+    triggers = graph.triggers(stage)
+    if triggers:
+        from cowl.build.triggers import parse_triggers
+
+        found[:0] = parse_triggers([node.trigger for node in triggers], f"stage {graph.base(stage).image}")
     steps = []
     for origin, node in found:
         check_supported(origin or file, node, network)

@@ -7,13 +7,12 @@ import os
 from cowl.build.tree import DIRECTORY, Content, Entry, content_of
 from cowl.dockerfile.diagnostics import describe_at, error_at, quoted, suggestion
 from cowl.dockerfile.globs import BadGlob, compile_glob, has_wildcards, split_wildcards
-from cowl.dockerfile.ignore import matcher
 from cowl.errors import NotFound
 from cowl.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from cowl.build.tree import Tree
     from cowl.dockerfile.ignore import Matcher
@@ -59,23 +58,36 @@ def missing_words(tree: Tree, node: Transfer) -> list[Word]:
 
 
 def find_sources(tree: Tree, node: Transfer) -> list[Source]:
-    """All sources in order, those of a glob sorted. A glob may match nothing. Every one must exist.
+    """All sources in order, those of a glob sorted. A glob may match nothing. Every one must exist."""
+    return [source for _, found in sources_by_word(tree, node) for source in found]
+
+
+def sources_by_word(tree: Tree, node: Transfer) -> list[tuple[Word, list[Source]]]:
+    """The same, with the word that each is from.
 
     What --exclude names is not in them. With --parents a source is the directory that paths start from,
     and of it only what the word names.
     """
-    excluded = matcher(node.exclude) if node.exclude else None
-    sources = []
+    excluded = _matcher(node.exclude) if node.exclude else None
+    found: list[tuple[Word, list[Source]]] = []
     for word in node.sources:
         if getattr(node, "parents", False):
-            sources += _with_parents(tree, word, excluded)
+            found.append((word, _with_parents(tree, word, excluded)))
             continue
         path = clean(word)
-        for found in _matches(tree, path) if has_wildcards(word) else [path]:
-            entry = tree.find(found)
+        sources = []
+        for each in _matches(tree, path) if has_wildcards(word) else [path]:
+            entry = tree.find(each)
             if entry is not None:
-                sources += _source(tree, os.path.basename(found), entry, excluded, None)
-    return sources
+                sources += _source(tree, os.path.basename(each), entry, excluded, None)
+        found.append((word, sources))
+    return found
+
+
+def _matcher(patterns: Iterable[str]) -> Matcher:
+    from cowl.dockerfile.ignore import matcher  # most COPYs do without
+
+    return matcher(patterns)
 
 
 def _source(
@@ -98,7 +110,7 @@ def _with_parents(tree: Tree, word: str, excluded: Matcher | None) -> list[Sourc
     for found in _matches(tree, base) if has_wildcards(base) else [base]:
         entry = tree.find(found)
         if entry is not None and entry.kind == DIRECTORY:
-            sources += _source(tree, "", entry, excluded, matcher((pattern,)) if pattern else None)
+            sources += _source(tree, "", entry, excluded, _matcher((pattern,)) if pattern else None)
     return sources
 
 
@@ -176,6 +188,8 @@ def _near(tree: Tree, path: str) -> str:
     folder, name = os.path.split(path)
     entry = tree.find(folder)
     names = tree.names(entry.path) if entry is not None and entry.kind == DIRECTORY else []
+    if name in names:
+        return _dangling(tree, path)
     near = suggestion(name, names)
     if near:
         return f"Did you mean {os.path.join(folder, near)}?"
@@ -183,3 +197,9 @@ def _near(tree: Tree, path: str) -> str:
         return f"There is no folder {folder} there either."
     shown = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
     return f"The folder {folder or '.'} has: {shown}" if names else f"The folder {folder or '.'} is empty."
+
+
+def _dangling(tree: Tree, path: str) -> str:
+    """What to say of a name that is there and yet leads to nothing: a link out of the tree, as a rule."""
+    target = next(iter(tree.walk(path))).target
+    return f"It is a symbolic link to {quoted(target)}, and links never lead out of here."

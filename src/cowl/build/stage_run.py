@@ -14,7 +14,6 @@ from cowl.build.run_task import run_task
 from cowl.build.state import SCRATCH, begin, from_scratch, go_on
 from cowl.build.workdir_task import workdir_task
 from cowl.dockerfile import nodes
-from cowl.dockerfile.diagnostics import error_at
 from cowl.dockerfile.scope import expand_node
 from cowl.errors import CowlError, NotFound
 from cowl.events import StepFinished, StepStarted
@@ -24,7 +23,7 @@ from cowl.store.steps import NO_LAYER, BuiltStep, NoLayer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from cowl.build.context import Context
     from cowl.build.delivery import Delivery
@@ -83,43 +82,6 @@ class Site:
         self.images: dict[int, str] = {}
         self.steps: list[tuple[int, BuiltStep]] = []
         self._lease: Lease | None = None
-
-    def more_steps(self, triggers: Sequence[str], image: str) -> tuple[Step, ...]:
-        """The steps of a base image's ONBUILD triggers, numbered behind those that were planned."""
-        from cowl.build.plan import Step, makes_files
-        from cowl.build.refusals import check_supported
-        from cowl.build.triggers import parse_triggers
-
-        steps = []
-        for file, node in parse_triggers(triggers, f"image {image}"):
-            check_supported(file, node, self.ground.network)
-            self.total += makes_files(node)
-            steps.append(Step(self.total if makes_files(node) else 0, node, file))
-        return tuple(steps)
-
-    def stage_of_trigger(self, node: nodes.Copy, ground: Ground) -> int:
-        """The stage that an image's trigger copies from, or -1. The plan knew nothing of it.
-
-        Raises DockerfileError when it is not built yet.
-        """
-        if ground.file is self.ground.file:
-            return -1
-        wanted = str(node.from_).lower()
-        stages = self.ground.file.stages
-        named = (each.index for each in reversed(stages) if wanted in (each.name, str(each.index)))
-        index = next(named, -1)
-        if index < 0:
-            return -1
-        if index not in self.done:
-            hint = "Let the stage stand on it or copy from it: then it is built before."
-            raise error_at(
-                ground.file,
-                node,
-                f"the stage {wanted} is not built at this point",
-                word=node.from_,
-                hint=hint,
-            )
-        return index
 
     def pin(self, key: str) -> None:
         """Keeps a layer alive until the build ends, if the build has begun to make any. Raises NotFound."""
@@ -184,25 +146,39 @@ class StageRun:
         elif stage.image:
             state = self._image()
         else:
-            state = from_scratch(self._ground.platform)
+            state = from_scratch(self._platform() or self._ground.platform)
         self._ground.emit(StepFinished(stage.number, False, False, 0, 0, self._site.clock() - started))
         return state
 
     def _image(self) -> State:
         stage = self._stage
-        platform = Platform.parse(stage.platform) if stage.platform else self._ground.base_platform
+        platform = self._platform()
         record = self._record(self._ground.file, stage.node, stage.node.image, stage.image, platform)
         config = ImageConfig.parse(record.config_bytes)
         check_platform(self._ground.file, stage.node, platform, config.platform)
         if config.config.onbuild:
-            self._triggers = self._site.more_steps(config.config.onbuild, stage.image)
+            from cowl.build.triggers import trigger_steps
+
+            self._triggers = trigger_steps(self._site, config.config.onbuild, stage.image)
         return begin(config, record.layers)
+
+    def _platform(self) -> Platform | None:
+        """What FROM asks for, else what the caller asked for. Raises InvalidPlatform with the place."""
+        node = self._stage.node
+        try:
+            return (
+                Platform.parse(self._stage.platform) if self._stage.platform else self._ground.base_platform
+            )
+        except CowlError as problem:
+            locate(problem, self._ground.file, node, node.platform)
+            raise
 
     def _directory(self, tree: Context) -> State:
         """The state behind FROM a directory: its files are the first layer."""
         base = self._stage.node
         node = nodes.Copy(base.source, base.raw, sources=(nodes.Word("."),), dest=nodes.Word("/"))
-        task = copy_task(from_scratch(self._ground.platform), node, self._ground, tree, "the named context")
+        state = from_scratch(self._platform() or self._ground.platform)
+        task = copy_task(state, node, self._ground, tree, "the named context")
         return self._told(task, self._layer(self._stage.number, task)[0])
 
     def _record(
@@ -220,9 +196,9 @@ class StageRun:
 
     def _step(self, step: Step, state: State) -> State:
         ground = self._ground if step.file is None else self._ground.replace(file=step.file)
+        if isinstance(step.node, nodes.Arg):
+            return declare(state, step.node, ground.file, ground.given, self._site.inherited)
         node = expand_node(ground.file, step.node, state.environment).node
-        if isinstance(node, nodes.Arg):
-            return declare(state, node, ground.given, self._site.inherited)
         if is_config_step(node):
             return apply_config(state, node, ground.file)
         try:
@@ -276,8 +252,10 @@ class StageRun:
         name = str(node.from_)
         owners = for_euid(os.geteuid())
         index = dict(self._stage.sources).get(name, -1)
-        if index < 0:
-            index = self._site.stage_of_trigger(node, ground)
+        if index < 0 and ground.file is not self._ground.file:
+            from cowl.build.triggers import stage_of_trigger
+
+            index = stage_of_trigger(self._site, node, ground.file)
         if index >= 0:
             return StageTree(
                 self._site.store.view(self._site.done[index].layer_keys), owners

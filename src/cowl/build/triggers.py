@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from cowl.dockerfile.diagnostics import DockerfileError
+from cowl.build.plan import Step, makes_files
+from cowl.build.refusals import check_supported
+from cowl.dockerfile.diagnostics import DockerfileError, error_at
 from cowl.dockerfile.nodes import Directives, Dockerfile
 from cowl.dockerfile.parser import parse_fragment
 
@@ -10,12 +12,38 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cowl.dockerfile.nodes import Instruction
+    from cowl.build.stage_run import Site
+    from cowl.dockerfile.nodes import Copy, Instruction
 
 
 def parse_triggers(texts: Sequence[str], base: str) -> list[tuple[Dockerfile, Instruction]]:
     """Each trigger, with the file that messages about it show: "ONBUILD of BASE". Raises DockerfileError."""
     return [_parsed(text, f"ONBUILD of {base}") for text in texts]
+
+
+def trigger_steps(site: Site, texts: Sequence[str], image: str) -> tuple[Step, ...]:
+    """The steps of a base image's triggers, numbered behind those of the plan. Raises DockerfileError."""
+    steps = []
+    for file, node in parse_triggers(texts, f"image {image}"):
+        check_supported(file, node, site.ground.network)
+        site.total += makes_files(node)
+        steps.append(Step(site.total if makes_files(node) else 0, node, file))
+    return tuple(steps)
+
+
+def stage_of_trigger(site: Site, node: Copy, file: Dockerfile) -> int:
+    """The stage that a base image's trigger copies from, or -1. The plan knew nothing of it.
+
+    Raises DockerfileError when it is not built yet.
+    """
+    wanted = str(node.from_).lower()
+    stages = site.ground.file.stages
+    index = next((each.index for each in reversed(stages) if wanted in (each.name, str(each.index))), -1)
+    if index >= 0 and index not in site.done:
+        hint = "Let the stage stand on it or copy from it: then it is built before."
+        reason = f"the stage {wanted} is not built at this point"
+        raise error_at(file, node, reason, word=node.from_, hint=hint)
+    return index
 
 
 def _parsed(text: str, path: str) -> tuple[Dockerfile, Instruction]:

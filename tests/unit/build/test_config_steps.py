@@ -27,11 +27,10 @@ def folded(text: str, given: dict[str, str] | None = None, inherited: dict[str, 
     file = parse(f"FROM base\n{text}\n")
     state = begin(BASE, ())
     for node in file.stages[0].instructions:
-        node = expand_node(file, node, state.environment).node
         if isinstance(node, nodes.Arg):
-            state = declare(state, node, given or {}, inherited or {})
+            state = declare(state, node, file, given or {}, inherited or {})
         else:
-            state = apply_config(state, node, file)
+            state = apply_config(state, expand_node(file, node, state.environment).node, file)
     return state
 
 
@@ -117,6 +116,9 @@ def test_healthcheck() -> None:
         ("ARG X=1", {}, {"X": "3"}, "1", "ARG X=1"),
         ("ARG X=$A", {}, {}, "1", "ARG X=1"),
         ("ARG X=1 Y=2", {"Y": ""}, {}, "1", "ARG X=1 Y="),
+        ("ARG Y=1 X=$Y", {}, {}, "1", "ARG Y=1 X=1"),
+        ("ARG Y=1 X=$Y", {"Y": "2"}, {}, "2", "ARG Y=2 X=2"),
+        ("ARG X=${B?missing}", {"X": "1"}, {}, "1", "ARG X=1"),
     ],
 )
 def test_arg(
