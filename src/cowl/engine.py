@@ -317,7 +317,9 @@ class Engine:
             return IntoStore()
         from cowl.transfer.build_delivery import BuildDelivery
 
-        return BuildDelivery(request.outputs, store=self.store, config=self.config, emit=self._emit)
+        return BuildDelivery(
+            request.outputs, request.tags, store=self.store, config=self.config, emit=self._emit
+        )
 
     def close(self) -> None:
         """Kills (and removes) the containers that were started here and still run; closes the store.

@@ -34,7 +34,7 @@ def project(builder: Builder) -> Iterator[Builder]:
 
 def exported(project: Builder, *outputs: Output, tags: tuple[str, ...] = ("app:1",)) -> list[Exported]:
     events: list[Event] = []
-    delivery = BuildDelivery(outputs, store=project.store, config=project.config, emit=events.append)
+    delivery = BuildDelivery(outputs, tags, store=project.store, config=project.config, emit=events.append)
     project.build(DOCKERFILE, tags=tags, outputs=outputs, delivery=delivery)
     return [event for event in events if isinstance(event, Exported)]
 

@@ -20,6 +20,7 @@ from cowl.value import Value
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import IO
 
     from urllib3 import BaseHTTPResponse
 
@@ -62,12 +63,16 @@ class UntrustedCertificate(Denied):
 
 
 class Request(Value):
-    """One exchange. `verify`: the certificate must be trusted; `attempts`: how often to try in all."""
+    """One exchange. `verify`: the certificate must be trusted; `attempts`: how often to try in all.
+
+    A `body` that is a function gives, each time it is called, a stream of the whole body; its length is
+    in the headers.
+    """
 
     url: str
     headers: tuple[tuple[str, str], ...] = ()
     method: str = "GET"
-    body: bytes | None = None
+    body: bytes | Callable[[], IO[bytes]] | None = None
     verify: bool = True
     attempts: int = ATTEMPTS
 
@@ -190,7 +195,7 @@ class Transport:
             return pool.request(
                 request.method,
                 request.url,
-                body=request.body,
+                body=request.body() if callable(request.body) else request.body,
                 headers=headers,
                 redirect=False,
                 retries=False,

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from cowl.oci.descriptor import Descriptor
     from cowl.oci.platform import Platform
     from cowl.oci.reference import Reference
+    from cowl.registry.upload import PushRepository
 
 MAX_INDEX_DEPTH = 3
 MAX_INDEX_TRIES = 4
@@ -55,7 +56,7 @@ class Resolved(Value):
 
 
 class Client:
-    """Pulls from registries with the mirrors, credentials and proxies of `config`.
+    """Pulls from and pushes to registries with the mirrors, credentials and proxies of `config`.
 
     Mirrors are tried in order and then the registry itself. Safe to use from several threads after
     `resolve`. A context manager; `close` ends its connections. `tls` replaces the system's trust.
@@ -133,6 +134,13 @@ class Client:
                     raise
                 tried.append(f"{repository.place.netloc}: {problem.message}")
         raise AssertionError("unreachable: there is always one place")
+
+    def to_push(self, reference: Reference) -> PushRepository:
+        """The repository of `reference` at its registry itself, to write to. Mirrors are never written to."""
+        from cowl.registry.upload import PushRepository
+
+        place = places_for(reference, self._config)[-1]
+        return PushRepository(reference.familiar_repository, place, self._transport, self._authorizer)
 
     def fetch_config(self, resolved: Resolved) -> bytes:
         """The image's config document, verified. Raises as `open_blob` does, and Invalid if it is huge."""

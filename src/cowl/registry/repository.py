@@ -6,6 +6,7 @@ OCI distribution-spec 1.1, "Pulling manifests" and "Pulling blobs".
 from __future__ import annotations
 
 import json
+from functools import partial
 
 from cowl.errors import Denied, NotFound
 from cowl.http.transport import Request
@@ -14,6 +15,8 @@ from cowl.registry.failures import RegistryUnavailable, UntrustedRegistry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cowl.http.origin import Origin
     from cowl.http.transport import Reply, Transport
     from cowl.oci.digest import Digest
@@ -61,6 +64,8 @@ class AccessDenied(Denied):
 class Repository:
     """Reads manifests and blobs. `name` is how errors call it (`node`). Safe to use from threads."""
 
+    actions = "pull"  # what a token is asked for
+
     def __init__(self, name: str, place: Place, transport: Transport, authorizer: Authorizer) -> None:
         self.name = name
         self.place = place
@@ -90,45 +95,54 @@ class Repository:
             raise BlobUnknown(self.name, digest)
         return self._expect(reply, *((200, 206) if offset else (200,)))
 
-    def _get(self, what: str, headers: tuple[tuple[str, str], ...]) -> Reply:
+    def _get(self, what: str, headers: tuple[tuple[str, str], ...], method: str = "GET") -> Reply:
         if self._origin is not None:
-            return self._authorized(self._origin, what, headers)
+            return self._authorized(self._origin, what, headers, method)
         *others, last = self.place.origins
         for origin in others:
             try:
-                reply = self._authorized(origin, what, headers, attempts=1)
+                reply = self._authorized(origin, what, headers, method, attempts=1)
             except (RegistryUnavailable, UntrustedRegistry) as problem:
                 if problem.netloc != origin.netloc:
                     raise  # a host that it pointed to, so the registry itself does speak TLS
                 continue
             self._origin = origin
             return reply
-        reply = self._authorized(last, what, headers)
+        reply = self._authorized(last, what, headers, method)
         self._origin = last
         return reply
 
     def _authorized(
-        self, origin: Origin, what: str, headers: tuple[tuple[str, str], ...], attempts: int = 0
+        self,
+        origin: Origin,
+        what: str,
+        headers: tuple[tuple[str, str], ...],
+        method: str,
+        attempts: int = 0,
     ) -> Reply:
-        """GET from `origin`; a challenge is answered once."""
-        request = Request(f"{origin}/v2/{self.place.path}/{what}", headers, verify=self.place.verify)
+        """An exchange with `origin`, redirects followed; a challenge is answered once."""
+        url = f"{origin}/v2/{self.place.path}/{what}"
+        request = Request(url, headers, method, verify=self.place.verify)
         request = request.replace(attempts=attempts or request.attempts)
-        scope = f"repository:{self.place.path}:pull"
+        return self._answering(origin, partial(self._transport.follow, request))
+
+    def _answering(self, origin: Origin, exchange: Callable[[str], Reply]) -> Reply:
+        """What `exchange` gets with the header that `origin` is known to take, else with a new one."""
+        scope = f"repository:{self.place.path}:{self.actions}"
         known = self._authorizer.known(origin, scope)
-        reply = self._transport.follow(request, known)
+        reply = exchange(known)
         if reply.status != 401 or reply.origin != origin:
             return reply
         header = reply.header("WWW-Authenticate")
         reply.close()
-        fresh = self._authorizer.answer(self.place, origin, scope, header, known)
-        return self._transport.follow(request, fresh)
+        return exchange(self._authorizer.answer(self.place, origin, scope, header, known))
 
     def _expect(self, reply: Reply, *wanted: int) -> Reply:
         if reply.status in wanted:
             return reply
         why = _error_text(reply)
         if reply.status in (401, 403):
-            raise AccessDenied(self.name, why or f"the registry answers {reply.status}")
+            raise self._denied(why or f"the registry answers {reply.status}")
         if reply.status == 429:
             raise RegistryUnavailable(
                 reply.origin.netloc,
@@ -136,6 +150,9 @@ class Repository:
                 hint="wait, log in (docker login), or use a mirror",
             )
         raise RegistryUnavailable(reply.origin.netloc, f"it answers {reply.status} {why}".rstrip())
+
+    def _denied(self, why: str) -> Denied:
+        return AccessDenied(self.name, why)
 
 
 def _error_text(reply: Reply) -> str:

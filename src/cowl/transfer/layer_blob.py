@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from cowl.outputs import BlobForm
+    from cowl.store.blobs import KnownBlob
     from cowl.store.layers import Layer
     from cowl.store.store import Store
 
@@ -82,6 +83,19 @@ def check_form(form: BlobForm) -> None:
 def media_type(form: BlobForm) -> str:
     """What a manifest calls a layer in this form."""
     return _SUFFIXES[form.compression][0 if form.oci_types else 1]
+
+
+def as_form(known: KnownBlob, form: BlobForm, *, exact: bool) -> Descriptor | None:
+    """The descriptor of a blob that is on record, with media types of the form's family.
+
+    None when it is compressed otherwise and that matters (`exact`).
+    """
+    packed = media_types.layer_compression(known.media_type)
+    name = next((each for each, packed_as in _NAMES.items() if packed_as == packed), None)
+    if name is None or (exact and name != form.compression):
+        return None
+    kind = media_type(form.replace(compression=name))
+    return Descriptor(kind, Digest(known.digest), known.size_bytes)
 
 
 def rebuild(store: Store, layer: Layer, write: Write) -> None:

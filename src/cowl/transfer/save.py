@@ -14,7 +14,7 @@ from cowl.oci.image_config import ImageConfig
 from cowl.oci.json_object import dumps
 from cowl.oci.manifest import Manifest
 from cowl.outputs import UNCOMPRESSED
-from cowl.transfer.layer_blob import check_form, media_type, rebuild, write_blob
+from cowl.transfer.layer_blob import as_form, check_form, media_type, rebuild, write_blob
 from cowl.transfer.layout_sink import REF_NAME, blob_path
 from cowl.value import Value
 
@@ -123,9 +123,9 @@ class BlobWriter:
     def _standing(self, layer: Layer) -> Descriptor | None:
         """A blob of the sink that is on record to hold this layer in the wanted form."""
         for known in self._store.blobs.of_layer(layer.diff_id):
-            digest = Digest(known.digest)
-            if known.media_type == media_type(self._form) and self._sink.has(digest):
-                return Descriptor(known.media_type, digest, known.size_bytes)
+            descriptor = as_form(known, self._form, exact=True)
+            if descriptor and self._sink.has(descriptor.digest):
+                return descriptor
         return None
 
     def _fresh(self, layer: Layer) -> Descriptor:

@@ -189,6 +189,15 @@ def _handler(registry: FakeRegistry) -> type[BaseHTTPRequestHandler]:
         def do_POST(self) -> None:
             self._answer()
 
+        def do_HEAD(self) -> None:
+            self._answer()
+
+        def do_PATCH(self) -> None:
+            self._answer()
+
+        def do_PUT(self) -> None:
+            self._answer()
+
         def _answer(self) -> None:
             parts = urlsplit(self.path)
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -210,6 +219,8 @@ def _handler(registry: FakeRegistry) -> type[BaseHTTPRequestHandler]:
             for name, value in answer.headers:
                 self.send_header(name, value)
             self.end_headers()
+            if self.command == "HEAD":
+                return
             for chunk in answer.chunks() if answer.chunks else [answer.body]:
                 self.wfile.write(chunk)
 
