@@ -226,6 +226,28 @@ def test_fifos_are_copied_and_sockets_left_out(builder: Builder) -> None:
     assert built.view.lookup("/n/socket") is None
 
 
+# cap_net_bind_service in the form of struct vfs_cap_data, revision 2
+CAPABILITY = bytes.fromhex("0100000200040000000000000000000000000000")
+
+
+def test_extended_attributes_are_copied(builder: Builder) -> None:
+    tree(builder)
+    path = builder.context / "run.sh"
+    text = "FROM base AS one\nCOPY --chown=5:6 run.sh /a\nFROM scratch\nCOPY --from=one /a /b\n"
+    builder.build(text)
+    os.setxattr(path, "user.note", b"read")
+    if os.geteuid() == 0:
+        os.setxattr(path, "security.capability", CAPABILITY)
+    built = builder.build(text)
+    assert built.misses == [2, 4]
+    host = built.node("/b").host_path
+    assert os.getxattr(host, "user.note") == b"read"
+    if os.geteuid() == 0:
+        assert os.getxattr(host, "security.capability") == CAPABILITY
+    assert built.owner("/b") == (5, 6, 0o755)
+    assert builder.build(text).misses == []
+
+
 def test_onto_nothing(builder: Builder) -> None:
     tree(builder)
     built = builder.build("FROM scratch\nCOPY run.sh /init\nCOPY d /d/\n")

@@ -39,7 +39,7 @@ def test_a_command_with_heredocs_is_the_shells(builder: Builder) -> None:
     )
     assert built.text("/x") == "a 1\nb $A\nc\n"
     assert built.told[1].startswith("RUN /bin/sh -c cat <<ONE > /x && cat <<'TWO'")
-    assert "\na $A\nONE\nb $A\nTWO\n" in built.told[1]
+    assert "\na $A\nONE\nb $A\nTWO\n\tc\nTHREE # buildkit" in built.told[1]
 
 
 def test_the_shell_instruction_holds_for_heredocs(builder: Builder) -> None:

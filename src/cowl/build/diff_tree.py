@@ -10,7 +10,7 @@ import errno
 import os
 import stat
 
-from cowl.build.tree import DIRECTORY, NOW, SYMLINK, kind_of
+from cowl.build.tree import DIRECTORY, NOW, SYMLINK, attributes_of, kind_of
 from cowl.errors import Invalid
 
 TYPE_CHECKING = False
@@ -125,8 +125,9 @@ class DiffTree:
         self._touched[path] = mtime_ns
 
     def make_file(self, path: str, source: int, owner: tuple[int, int], mode: int, mtime_ns: int) -> None:
-        """A regular file with the bytes that can be read from the fd `source`."""
-        self.write_file(path, lambda fd: copy_bytes(source, fd), owner, mode, mtime_ns)
+        """A regular file with the bytes and the extended attributes of the fd `source`."""
+        xattrs = attributes_of(source)
+        self.write_file(path, lambda fd: copy_bytes(source, fd), owner, mode, mtime_ns, xattrs)
 
     def write_file(
         self,

@@ -15,7 +15,7 @@ from cowl.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cowl.dockerfile.nodes import Dockerfile, Run
+    from cowl.dockerfile.nodes import Dockerfile, Heredoc, Run
 
 _DIRECTORY = "/dev/pipes"
 
@@ -51,7 +51,7 @@ def heredoc_command(file: Dockerfile, node: Run) -> tuple[str, Script | None]:
     """The text for the shell, and the script that it calls, if any. Raises DockerfileError."""
     command, first = str(node.command), node.heredocs[0]
     if opened(command) is None:
-        bodies = "".join(f"\n{heredoc.content}{heredoc.name}" for heredoc in node.heredocs)
+        bodies = "".join(f"\n{_written(file, heredoc)}{heredoc.name}" for heredoc in node.heredocs)
         return command + bodies, None
     if not first.content.startswith("#!"):
         return first.content, None
@@ -59,3 +59,11 @@ def heredoc_command(file: Dockerfile, node: Run) -> tuple[str, Script | None]:
         raise error_at(file, node, f"a script can't be called {quoted(first.name)}", hint="Write <<EOF.")
     script = Script(first.name, first.content)
     return script.path, script
+
+
+def _written(file: Dockerfile, heredoc: Heredoc) -> str:
+    """The body with the tabs that `<<-` takes off: the shell does that itself, and history tells them."""
+    if not heredoc.chomp:
+        return heredoc.content
+    lines = file.text.split("\n")[heredoc.source.first_line - 1 : heredoc.source.last_line - 1]
+    return "".join(f"{line}\n" for line in lines)

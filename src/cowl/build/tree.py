@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
@@ -14,6 +15,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Protocol
+
+    from cowl.layer.attributes import Attributes
 
     class Tree(Protocol):
         """A tree that COPY reads: the context, or the files of another stage.
@@ -136,7 +139,22 @@ def trace_of(entry: Entry) -> tuple[object, ...]:
     return (*about, entry.stamp) if entry.kind == FILE else about
 
 
+def attributes_of(fd: int) -> Attributes:
+    """The extended attributes of an open file that a layer can hold: capabilities of programs, `user.*`."""
+    try:
+        if not os.listxattr(fd):
+            return ()
+    except OSError as problem:
+        if problem.errno == errno.ENOTSUP:
+            return ()
+        raise
+    from cowl.layer.attributes import read  # few files have any
+
+    return read(fd)
+
+
 def _file_digest(tree: Tree, entry: Entry) -> str:
+    """The hash of a file's bytes, and behind it one of its extended attributes if it has some."""
     buffer = bytearray(min(1 << 18, entry.stamp[1] + 1))
     view = memoryview(buffer)
     digest = sha256()
@@ -144,8 +162,9 @@ def _file_digest(tree: Tree, entry: Entry) -> str:
     try:
         while count := os.readv(fd, [buffer]):
             digest.update(view[:count])
+        attributes = attributes_of(fd)
     except OSError as problem:
         raise Unreadable(entry.path, problem) from problem
     finally:
         os.close(fd)
-    return digest.hexdigest()
+    return digest.hexdigest() + (f"+{sha256(repr(attributes).encode()).hexdigest()}" if attributes else "")
