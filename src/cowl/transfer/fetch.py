@@ -14,8 +14,8 @@ from cowl.layer.ownership import for_euid
 from cowl.layer.tar_fields import BadLayer
 from cowl.layer.unpack import unpack
 from cowl.oci.digest import NO_LAYERS
+from cowl.store.turn import Turn
 from cowl.transfer.read_ahead import ReadAhead
-from cowl.transfer.turn import Turn
 from cowl.value import Value
 
 TYPE_CHECKING = False
@@ -155,7 +155,7 @@ class Fetch:
         return layer
 
     def _fetch(self, job: LayerJob) -> None:
-        with Turn(self._store.directory.locks, job.diff_id, self._check) as turn:
+        with Turn(self._store.directory.locks, "pull", job.diff_id.hex, self._check) as turn:
             layer = self._pinned(job) or self._download(job, turn)
         self._have(job, layer)
         self._tell(job, "done", job.descriptor.size)
