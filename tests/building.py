@@ -49,8 +49,8 @@ class Built:
 
     @property
     def steps(self) -> list[tuple[int, bool, bool]]:
-        """(number, cached, makes a layer) of each step."""
-        return [(e.number, e.cached, e.layer) for e in self.events if isinstance(e, StepFinished)]
+        """(number, cached, makes a layer) of each step, in the order of the Dockerfile."""
+        return sorted((e.number, e.cached, e.layer) for e in self.events if isinstance(e, StepFinished))
 
     @property
     def misses(self) -> list[int]:
@@ -139,7 +139,7 @@ class Builder:
             BuildRequest(str(self.context), str(path), build_args=tuple((args or {}).items()), **request),
             store=self.store,
             runtime=self.runtime,
-            resolve_base=lambda name, _platform: self.store.images.find(name),
+            resolve_base=lambda name, _platform, _emit: self.store.images.find(name),
             emit=self.events.append,
             clock=time.time,
             resolve_layout=lambda directory, within, platform: read_layout(

@@ -7,7 +7,7 @@ import time
 from _thread import RLock
 
 from cowl.config import from_environ
-from cowl.events import silent
+from cowl.events import one_at_a_time, silent
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,7 +43,8 @@ class Engine:
     root      the store's directory; None: COWL_ROOT, else /var/lib/cowl for root, else
               ~/.local/share/cowl
     config    everything ambient as a value; None: read from the environment, once, here
-    on_event  called with every progress record (cowl.events), on the thread that does the work
+    on_event  called with every progress record (cowl.events), on the thread that does the work, but never
+              by two threads at a time
 
     The store is opened on first use: the first command after a crash finishes what the crash left.
     """
@@ -59,7 +60,7 @@ class Engine:
         self.config = config or from_environ(os.environ, chosen)
         if config is not None and chosen is not None:
             self.config = config.replace(root=os.path.abspath(chosen))
-        self._emit: Emit = on_event or silent
+        self._emit: Emit = silent if on_event is None else one_at_a_time(on_event)
         self._lock = RLock()  # for what is made on first use, by whichever thread
         self._store: Store | None = None
         self._runtime: Runtime | None = None
@@ -87,7 +88,9 @@ class Engine:
             request,
             store=self.store,
             runtime=self._running_runtime,
-            resolve_base=lambda name, wanted: self._resolve(name, wanted, always=request.pull),
+            resolve_base=lambda name, wanted, emit: self._resolve(
+                name, wanted, always=request.pull, emit=emit
+            ),
             emit=self._emit,
             clock=time.time,
             resolve_layout=self._read_layout,
@@ -300,10 +303,13 @@ class Engine:
                 self._runtime = runtime_for(self.config)
             return self._runtime
 
-    def _resolve(self, name: str, platform: Platform | None, *, always: bool = False) -> ImageRecord:
+    def _resolve(
+        self, name: str, platform: Platform | None, *, always: bool = False, emit: Emit | None = None
+    ) -> ImageRecord:
         from cowl.transfer.resolve import resolve
 
-        return resolve(name, platform, always=always, store=self.store, config=self.config, emit=self._emit)
+        emit = emit or self._emit
+        return resolve(name, platform, always=always, store=self.store, config=self.config, emit=emit)
 
     def _read_layout(self, directory: str, within: str, platform: Platform | None) -> ImageRecord:
         from cowl.transfer.read_layout import read_layout

@@ -55,6 +55,18 @@ class StepStarted(Event):
     line: int
 
 
+class StepWaiting(Event):
+    """A step waits for another build, or another stage, that makes the very same step; it then takes over."""
+
+    number: int
+
+
+class StepCanceled(Event):
+    """A step was given up, because a step of another stage failed or the build was interrupted."""
+
+    number: int
+
+
 class StepOutput(Event):
     """Raw bytes that a RUN wrote. `stream` is "stdout" or "stderr"."""
 
@@ -224,3 +236,16 @@ Emit: TypeAlias = "Callable[[Event], None]"
 
 def silent(_event: Event) -> None:
     """The Emit that drops everything."""
+
+
+def one_at_a_time(emit: Emit) -> Emit:
+    """`emit` for several threads: who comes second waits."""
+    from _thread import RLock
+
+    lock = RLock()
+
+    def emitting(event: Event) -> None:
+        with lock:
+            emit(event)
+
+    return emitting

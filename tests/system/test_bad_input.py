@@ -493,6 +493,11 @@ STARTED = b"\n"  # what an interpreter says when it is up and runs cowl next
 DOCKERFILE = (
     f"FROM {BASE}\nWORKDIR /app\nCOPY . .\nRUN echo one > one; sleep 0.05\nRUN rm one; echo two > two\n"
 )
+STAGES = (
+    f"FROM {BASE} AS one\nCOPY . /files\nRUN echo one > /one; sleep 0.03\n"
+    f"FROM {BASE} AS two\nRUN echo two > /two; sleep 0.05\n"
+    f"FROM {BASE}\nRUN rm -r /root; sleep 0.02\nCOPY --from=one /one /\nCOPY --from=two /two /\n"
+)
 
 
 def interrupt(caller: Caller, words: Sequence[str], seconds: float, presses: int) -> tuple[bool, int, str]:
@@ -532,7 +537,9 @@ def test_interrupted_at_any_moment(
     for number in range(20):
         (bad.context / f"file{number}").write_bytes(os.urandom(50_000))
     bad.write("Dockerfile", DOCKERFILE)
+    stages = bad.write("stages", STAGES)
     workloads = [
+        (["build", "--no-cache", "-t", "wrong", "-f", str(stages), str(bad.context)], 0.5),
         (["build", "--no-cache", "-t", "wrong", str(bad.context)], 0.4),
         (["pull", name], 0.3),
         (["import", str(busybox_tar), "wrong"], 0.12),

@@ -13,10 +13,11 @@ if TYPE_CHECKING:
 
     from cowl.build.task import Ground
     from cowl.dockerfile.nodes import Dockerfile, Instruction, Word
+    from cowl.events import Emit
     from cowl.oci.platform import Platform
     from cowl.store.images import ImageRecord
 
-    ResolveBase = Callable[[str, Platform | None], ImageRecord]
+    ResolveBase = Callable[[str, Platform | None, Emit], ImageRecord]
 
 
 def resolve(
@@ -27,18 +28,20 @@ def resolve(
     name: str,
     stage: int,
     platform: Platform | None,
-    resolve_base: ResolveBase,
+    find: ResolveBase,
 ) -> ImageRecord:
     """The record of the image `name`, or of the named context that has taken its place.
 
-    What `resolve_base` raises keeps its kind and gains the place of `word` in `node`, and a hint when a
+    What `find` raises keeps its kind and gains the place of `word` in `node`, and a hint when a
     stage is called almost like that. `stage` is the index of the stage that needs it.
     """
     try:
         named = ground.contexts.find(name)
         if named is not None and named.kind == LAYOUT:
             return ground.contexts.image(named, platform)
-        return resolve_base(named.target if named is not None and named.kind == IMAGE else name, platform)
+        return find(
+            named.target if named is not None and named.kind == IMAGE else name, platform, ground.emit
+        )
     except CowlError as problem:
         if isinstance(problem, NotFound | Unavailable):
             problem.hint = near_stage(ground.file, name, stage) or problem.hint

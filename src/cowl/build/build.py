@@ -48,7 +48,7 @@ def build(
     *,
     store: Store,
     runtime: Callable[[], Runtime],
-    resolve_base: Callable[[str, Platform | None], ImageRecord],
+    resolve_base: Callable[[str, Platform | None, Emit], ImageRecord],
     emit: Emit,
     clock: Callable[[], float],
     resolve_layout: ResolveLayout | None = None,
@@ -58,7 +58,10 @@ def build(
 
     A build of which every step is cached runs nothing, writes nothing but changed tags, and gives the
     identical image. A build that fails or is interrupted leaves only the cached steps that succeeded.
-    `runtime` is called at the first RUN that is not cached; `resolve_base` finds the images of FROM,
+    Stages that do not need each other are built side by side, in threads; `emit` is never called by two at
+    a time.
+    `runtime` is called at the first RUN that is not cached; `resolve_base` finds the images of FROM, and
+    tells how that goes to the Emit that it is given;
     `resolve_layout` (directory, tag or digest, platform) those of named contexts that are OCI layouts;
     `delivery` makes of the image what `request.outputs` and `cache_to` say, and knows `cache_from`.
     Raises DockerfileError, SourceNotFound, RunFailed, NoContext, NoDockerfile and what `resolve_base`
@@ -145,7 +148,7 @@ def _execute(
     tags: list[Reference],
     store: Store,
     runtime: Callable[[], Runtime],
-    resolve_base: Callable[[str, Platform | None], ImageRecord],
+    resolve_base: Callable[[str, Platform | None, Emit], ImageRecord],
     clock: Callable[[], float],
     delivery: Delivery,
 ) -> ImageRecord:
@@ -159,6 +162,7 @@ def _execute(
             resolve_base=resolve_base,
             no_cache=request.no_cache,
             no_cache_filter=request.no_cache_filter,
+            jobs=request.jobs,
             clock=clock,
             delivery=delivery,
         )

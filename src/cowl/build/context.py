@@ -12,7 +12,7 @@ from cowl.linux.files import open_beneath
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import Self
 
     from cowl.dockerfile.ignore import Matcher
@@ -58,15 +58,26 @@ class Context:
     excludes is not there.
     """
 
-    def __init__(self, directory: str) -> None:
+    def __init__(self, directory: str, check: Callable[[], object] = bool) -> None:
         self.directory = directory
         self.ignore: Matcher | None = None
         self._kept = ("/", -1)
+        self._check = check
         try:
             self._fd = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as problem:
             raise NoContext(directory, problem.strerror or str(problem)) from problem
         self._real = os.readlink(f"/proc/self/fd/{self._fd}")
+
+    def again(self, check: Callable[[], object]) -> Context:
+        """The same context, for another thread: neither is safe with two.
+
+        `check` is called before a file is read, and may raise to give up.
+        """
+        again = Context(f"/proc/self/fd/{self._fd}", check)
+        again.directory = self.directory
+        again.ignore = self.ignore
+        return again
 
     def close(self) -> None:
         """Idempotent."""
@@ -135,6 +146,7 @@ class Context:
 
     def open(self, entry: Entry) -> int:
         """A file descriptor to read a regular file; anything else in its place is refused."""
+        self._check()
         folder, _, name = entry.path.rpartition("/")
         try:
             flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC

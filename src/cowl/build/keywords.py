@@ -19,6 +19,7 @@ class BuildKeywords(TypedDict, total=False):
     cache_to: Sequence[CacheTarget]
     dockerfile: str | None
     explain: bool
+    jobs: int
     labels: Mapping[str, str]
     network: str
     no_cache: bool

@@ -58,6 +58,14 @@ class NamedContexts:
         self._found = {each.key: each for each in (parse_context(*pair) for pair in pairs)}
         self._resolve_layout = resolve_layout
         self._open: dict[str, Context] = {}
+        self._check: Callable[[], object] = bool
+
+    def again(self, check: Callable[[], object]) -> NamedContexts:
+        """The same contexts for another thread, see `Context.again`."""
+        again = NamedContexts((), self._resolve_layout)
+        again._found = self._found
+        again._check = check
+        return again
 
     def find(self, name: str) -> NamedContext | None:
         """The context that stands for an image or stage of this name, or None."""
@@ -81,7 +89,7 @@ class NamedContexts:
             from cowl.build.context import Context, read_own_ignore
             from cowl.dockerfile.ignore import parse_ignore
 
-            found = self._open[context.key] = Context(context.target)
+            found = self._open[context.key] = Context(context.target, self._check)
             ignore = read_own_ignore(found)
             if ignore is not None:
                 found.ignore = parse_ignore(ignore[1], os.path.join(context.target, ignore[0]))

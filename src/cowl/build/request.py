@@ -36,6 +36,7 @@ class BuildRequest(Value):
     cache_from      where else than in the store the results of steps may be found
     cache_to        where to put the results of this build's steps
     explain         look into all layers, also those of the base, for where the bytes went
+    jobs            how many stages to build at a time; 0 is as many as there are processors
     outputs         what to give; () is an image in the store
     """
 
@@ -53,6 +54,7 @@ class BuildRequest(Value):
     cache_from: tuple[CacheSource, ...] = ()
     cache_to: tuple[CacheTarget, ...] = ()
     explain: bool = False
+    jobs: int = 0
     no_cache_filter: tuple[str, ...] = ()
     outputs: tuple[Output, ...] = ()
 

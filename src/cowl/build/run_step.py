@@ -12,16 +12,18 @@ from cowl.linux.probe import require_containers
 from cowl.runtime.netfiles import write_network_files
 from cowl.runtime.options import Bind, ContainerOptions
 from cowl.runtime.spec import Bundle, container_spec
-from cowl.runtime.stdio import Stdio
+from cowl.runtime.stdio import Stdio, StillRunning
 from cowl.runtime.user import resolve_user
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from cowl.build.alone import Alone
+    from cowl.build.crew import Crew
     from cowl.build.run_task import RunTask
-    from cowl.events import Emit
+    from cowl.build.task import Ground
     from cowl.layer.view import MergedView
     from cowl.linux.root_mount import RootMount
-    from cowl.runtime.protocol import Runtime
+    from cowl.runtime.protocol import Running, Runtime
     from cowl.runtime.user import User
 
 ACCOUNTS_LIMIT = 4 << 20  # bytes of /etc/passwd or /etc/group that are believed
@@ -29,6 +31,7 @@ HOSTNAME = "buildkitsandbox"  # what a RUN sees under BuildKit
 _TAIL_LINES = 10
 _TAIL_BYTES = 16 << 10
 _CHUNK = 1 << 16
+_LISTEN_SECONDS = 0.1
 
 
 class RunFailed(CowlError):
@@ -58,12 +61,12 @@ def run(
     view: MergedView,
     directory: str,
     runtime: Runtime,
-    emit: Emit,
+    ground: Ground,
 ) -> User:
     """Runs the command to its end, and gives whose it was. `directory` is an empty place for files.
 
-    Raises RunFailed, and what the runtime raises when the command can't be started. Interrupted, it
-    kills the command.
+    Raises RunFailed, and what the runtime raises when the command can't be started. Interrupted, or when
+    the crew gives up, it kills the command.
     """
     user = _user(task.user, view)
     binds = write_network_files(directory, HOSTNAME, task.network)
@@ -78,7 +81,7 @@ def run(
         rung=require_containers(),
     )
     bundle = Bundle(f"build-{os.urandom(8).hex()}", container_spec(options), root, directory)
-    code, tail = _to_the_end(number, bundle, runtime, emit)
+    code, tail = _to_the_end(number, bundle, runtime, ground)
     if code:
         raise RunFailed(task, code, tail)
     return user
@@ -102,7 +105,7 @@ def _account_file(view: MergedView, path: str) -> bytes:
         return b""
 
 
-def _to_the_end(number: int, bundle: Bundle, runtime: Runtime, emit: Emit) -> tuple[int, bytes]:
+def _to_the_end(number: int, bundle: Bundle, runtime: Runtime, ground: Ground) -> tuple[int, bytes]:
     """Starts it with pipes, passes on what it writes; the exit code and the end of the output."""
     null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
     out, out_writer = os.pipe()
@@ -114,8 +117,8 @@ def _to_the_end(number: int, bundle: Bundle, runtime: Runtime, emit: Emit) -> tu
             for fd in (null, out_writer, err_writer):
                 os.close(fd)
         try:
-            tail = _pass_on(number, {out: "stdout", err: "stderr"}, emit)
-            return running.wait().code, tail
+            tail = _pass_on(number, {out: "stdout", err: "stderr"}, ground)
+            return _exit_code(running, ground.crew), tail
         finally:
             running.close()
     finally:
@@ -123,22 +126,36 @@ def _to_the_end(number: int, bundle: Bundle, runtime: Runtime, emit: Emit) -> tu
         os.close(err)
 
 
-def _pass_on(number: int, streams: dict[int, str], emit: Emit) -> bytes:
+def _exit_code(running: Running, crew: Alone | Crew) -> int:
+    """Waits for the end; a crew that gives up is heard even when the command has closed its output."""
+    while True:
+        try:
+            return running.wait(_LISTEN_SECONDS if crew.alarm >= 0 else None).code
+        except StillRunning:
+            crew.check()
+
+
+def _pass_on(number: int, streams: dict[int, str], ground: Ground) -> bytes:
     """Emits what is written until all writers are gone; gives the last bytes of both streams together."""
     open_streams = dict(streams)
     tail = b""
     poll = select.poll()
     for fd in open_streams:
         poll.register(fd, select.POLLIN)
+    if ground.crew.alarm >= 0:
+        poll.register(ground.crew.alarm, select.POLLIN)
     while open_streams:
         for fd, _ in poll.poll():
+            if fd not in open_streams:
+                ground.crew.check()
+                continue
             data = os.read(fd, _CHUNK)
             if not data:
                 poll.unregister(fd)
                 del open_streams[fd]
                 continue
             tail = (tail + data)[-_TAIL_BYTES:]
-            emit(StepOutput(number, streams[fd], data))
+            ground.emit(StepOutput(number, streams[fd], data))
     return tail
 
 

@@ -23,131 +23,62 @@ from cowl.store.steps import NO_LAYER, BuiltStep, NoLayer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from cowl.build.context import Context
-    from cowl.build.delivery import Delivery
     from cowl.build.explain import Misses
     from cowl.build.plan import StagePlan, Step
+    from cowl.build.site import Site
     from cowl.build.state import State
     from cowl.build.task import Ground, Task
     from cowl.build.tree import Tree
     from cowl.dockerfile.nodes import Dockerfile
-    from cowl.runtime.protocol import Runtime
     from cowl.store.images import ImageRecord
     from cowl.store.layers import Layer
-    from cowl.store.leases import Lease
     from cowl.store.notes import StepNote
-    from cowl.store.store import Store
-
-
-class Site:
-    """What all stages of one build share: the ground, the store, the runtime, the lease on what they make.
-
-    total      how many numbered steps the build has
-    inherited  name to value: what `ARG name` without a default takes over
-    delivery   which caches beside the store's own may be asked
-    done       the last states of the stages that are built, by index
-    missed     indexes of the stages of which a step was carried out
-    images     by index of a stage: the reference of the image that it goes back to
-    steps      (index of its stage, step) of each step that made or would make files, as they end
-    """
-
-    def __init__(
-        self,
-        ground: Ground,
-        *,
-        store: Store,
-        runtime: Callable[[], Runtime],
-        resolve_base: Callable[[str, Platform | None], ImageRecord],
-        no_cache: bool,
-        no_cache_filter: tuple[str, ...],
-        clock: Callable[[], float],
-        total: int,
-        inherited: Mapping[str, str],
-        delivery: Delivery,
-    ) -> None:
-        self.ground = ground
-        self.store = store
-        self.runtime = runtime
-        self.resolve_base = resolve_base
-        self.no_cache = no_cache
-        self.no_cache_filter = tuple(name.lower() for name in no_cache_filter)
-        self.clock = clock
-        self.total = total
-        self.inherited = inherited
-        self.delivery = delivery
-        self.done: dict[int, State] = {}
-        self.missed: set[int] = set()
-        self.images: dict[int, str] = {}
-        self.steps: list[tuple[int, BuiltStep]] = []
-        self._lease: Lease | None = None
-
-    def pin(self, key: str) -> None:
-        """Keeps a layer alive until the build ends, if the build has begun to make any. Raises NotFound."""
-        if self._lease is not None:
-            self._lease.pin(key)
-
-    def lease(self, state: State) -> Lease:
-        """The lease, taken now if it was not; the layers of `state` are pinned by it then."""
-        if self._lease is None:
-            self._lease = self.store.lease("build")
-            for key in state.layer_keys:
-                self._lease.pin(key)
-        return self._lease
-
-    def refused(self, stage: StagePlan) -> str:
-        """The option because of which nobody looks into the cache for a stage; "" when everybody does."""
-        if self.no_cache:
-            return "--no-cache"
-        return f"--no-cache-filter {stage.name}" if stage.name and stage.name in self.no_cache_filter else ""
-
-    def hold(self, state: State) -> None:
-        """Keeps all layers of `state` and of the steps so far alive until the build ends. Raises NotFound."""
-        lease = self.lease(state)
-        for layer in (*state.layers, *(step.layer for _, step in self.steps if step.layer)):
-            lease.pin(layer.key)
-
-    def close(self) -> None:
-        """Lets go of the layers that were kept alive."""
-        if self._lease is not None:
-            self._lease.close()
 
 
 class StageRun:
-    """Carries out one stage of a plan on a site where the stages that it needs are done."""
+    """Carries out one stage of a plan. It waits for a stage that it needs only where it needs it.
 
-    def __init__(self, stage: StagePlan, site: Site) -> None:
+    ground  the site's, or a copy for a thread of its own
+    step    the number of the step that is under way, else 0
+    """
+
+    def __init__(self, stage: StagePlan, site: Site, ground: Ground) -> None:
         self._stage = stage
         self._site = site
-        self._ground = site.ground
+        self._ground = ground
+        self.step = 0
         self._misses: Misses | None = None
+        self._steps: list[BuiltStep] = []
         self._triggers: tuple[Step, ...] = ()  # those of the base image, known once that is there
 
     def run(self) -> State:
         """The last state of the stage."""
         state = self._base()
         for step in (*self._triggers, *self._stage.steps):
+            self._site.crew.check()
             state = self._step(step, state)
+        self._site.finish(self._stage.index, state, self._steps)
         return state
 
     def _base(self) -> State:
-        stage = self._stage
+        stage, site = self._stage, self._site
+        if stage.base_stage >= 0:
+            site.state(stage.base_stage)  # before it is said that this stage begins
         started = self._started(stage.number, stage.node)
-        site = self._site
         site.images[stage.index] = site.images.get(stage.base_stage, "") or stage.image
         if stage.base_stage in site.missed:
             site.missed.add(stage.index)
         named = self._ground.contexts.find(stage.image) if stage.image else None
         if stage.base_stage >= 0:
-            state = go_on(self._site.done[stage.base_stage])
+            state = go_on(site.state(stage.base_stage))
         elif named is not None and named.kind == DIRECTORY:
             state = self._directory(self._ground.contexts.tree(named))
         elif stage.image:
             state = self._image()
         else:
             state = from_scratch(self._platform() or self._ground.platform)
-        self._ground.emit(StepFinished(stage.number, False, False, 0, 0, self._site.clock() - started))
+        self._ended(StepFinished(stage.number, False, False, 0, 0, site.clock() - started))
         return state
 
     def _image(self) -> State:
@@ -192,7 +123,7 @@ class StageRun:
         from cowl.build.bases import resolve
 
         place = (file, node, word, name, self._stage.index)
-        return resolve(self._ground, *place, platform, self._site.resolve_base)
+        return resolve(self._ground, *place, platform, self._site.base)
 
     def _step(self, step: Step, state: State) -> State:
         ground = self._ground if step.file is None else self._ground.replace(file=step.file)
@@ -204,8 +135,14 @@ class StageRun:
         try:
             return self._files(step.number, self._task(state, node, ground), ground)
         except CowlError as problem:
+            self._check_layers(state)
             locate(problem, ground.file, node)
             raise
+
+    def _check_layers(self, state: State) -> None:
+        """Raises NoSuchLayer if a step failed because somebody removed what it stands on."""
+        for key in state.layer_keys:
+            self._site.store.layers.get(key)
 
     def _files(self, number: int, task: Task, ground: Ground) -> State:
         """A step that makes files: from the cache, or carried out."""
@@ -218,17 +155,19 @@ class StageRun:
         if task.inputs is not None:
             layer = None if isinstance(made, NoLayer) else made
             step = BuiltStep(task.inputs.key, task.inputs.document, layer, task.history)
-            self._site.steps.append((self._stage.index, step))
+            self._steps.append(step)
 
     def _layer(
         self, number: int, task: Task, ground: Ground | None = None
     ) -> tuple[Layer | NoLayer, bool, str]:
         """What a task makes, whether it was there, and in which cache if not in the store's own."""
-        made, source = (None, "") if self._site.refused(self._stage) else self._known(task)
+        ground = ground or self._ground
+        made, source = self._known(task)
         cached = made is not None
-        layer = made if made is not None else self._make(number, task, ground or self._ground)
-        self._note(task, layer)
-        return layer, cached, source
+        if made is None:
+            made, cached = self._made(number, task, ground)
+        self._note(task, made)
+        return made, cached, source
 
     def _task(self, state: State, node: nodes.Instruction, ground: Ground) -> Task:
         if isinstance(node, nodes.Run):
@@ -255,11 +194,10 @@ class StageRun:
         if index < 0 and ground.file is not self._ground.file:
             from cowl.build.triggers import stage_of_trigger
 
-            index = stage_of_trigger(self._site, node, ground.file)
+            index = stage_of_trigger(self._site, node, ground.file, self._stage.index)
         if index >= 0:
-            return StageTree(
-                self._site.store.view(self._site.done[index].layer_keys), owners
-            ), f"stage {name}"
+            layers = self._site.state(index).layer_keys
+            return StageTree(self._site.store.view(layers), owners), f"stage {name}"
         named = ground.contexts.find(name)
         if named is not None and named.kind == DIRECTORY:
             return ground.contexts.tree(named), f"the context {name}"
@@ -273,14 +211,18 @@ class StageRun:
         if task.inputs is None:
             return NO_LAYER, ""
         found = self._cached(task.inputs.key)
-        if found is not None:
+        if found is not None or self._site.refused(self._stage):
             return found, ""
-        brought = self._site.delivery.bring(task.inputs.key, task.state.layers)
+        brought = self._site.bring(task.inputs.key, task.state.layers)
         return (self._cached(brought[0]), brought[1]) if brought else (None, "")
 
     def _cached(self, key: str) -> Layer | NoLayer | None:
-        """What the store has for a key; pinned, if this build has begun to make layers."""
-        found = self._site.store.steps.find(key)
+        """What the store has for a key; pinned, if this build has begun to make layers.
+
+        Without the cache: only what this very build made.
+        """
+        refused = self._site.refused(self._stage)
+        found = self._site.made(key) if refused else self._site.store.steps.find(key)
         if found is None or isinstance(found, NoLayer):
             return found
         try:
@@ -289,20 +231,30 @@ class StageRun:
             return None
         return found
 
+    def _made(self, number: int, task: Task, ground: Ground) -> tuple[Layer | NoLayer, bool]:
+        """What a task makes, and whether somebody else made it after all."""
+        assert task.inputs is not None
+        key = task.inputs.key
+        with self._site.turn(key, number, ground.emit, own=bool(self._site.refused(self._stage))):
+            found = self._cached(key)
+            return (self._make(number, task, ground), False) if found is None else (found, True)
+
     def _make(self, number: int, task: Task, ground: Ground) -> Layer | NoLayer:
         """Carries a task out and records its layer, which then stands whatever happens to the build."""
-        if task.inputs is None:
-            return NO_LAYER
+        assert task.inputs is not None
         from cowl.build.workshop import make
 
+        site = self._site
         note = self._explain(number, task)
-        lease = self._site.lease(task.state)
-        made, reusable = make(number, task, ground, self._site.store, self._site.runtime)
+        lease = site.lease(task.state)
+        made, reusable = make(number, task, ground, site.store, site.runtime)
         if made is not None:
             lease.pin(made.key)
+        result = made if made is not None else NO_LAYER
         if reusable:
-            self._site.store.steps.add(task.inputs.key, made.key if made else None, task.history, note)
-        return made if made is not None else NO_LAYER
+            site.store.steps.add(task.inputs.key, made.key if made else None, task.history, note)
+            site.keep(task.inputs.key, result)
+        return result
 
     def _explain(self, number: int, task: Task) -> StepNote:
         """Says why the cache does not have the step; the note of it is for the next time."""
@@ -322,6 +274,7 @@ class StageRun:
         text = " ".join(node.raw.split())
         line = node.source.first_line
         self._ground.emit(StepStarted(number, self._site.total, self._stage.name, text, line))
+        self.step = number
         return self._site.clock()
 
     def _finished(
@@ -333,8 +286,12 @@ class StageRun:
         else:
             size, files = made.size_bytes, made.files
             done = StepFinished(number, cached, True, size, files, seconds, made.created_at, source)
-        self._ground.emit(done)
+        self._ended(done)
         return self._told(task, made)
+
+    def _ended(self, event: StepFinished) -> None:
+        self.step = 0
+        self._ground.emit(event)
 
     def _told(self, task: Task, made: Layer | NoLayer) -> State:
         """The state behind a task."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cowl.build.alone import Alone
 from cowl.value import Value
 
 TYPE_CHECKING = False
@@ -9,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cowl.build.context import Context
+    from cowl.build.crew import Crew
     from cowl.build.keys import StepInputs
     from cowl.build.named_contexts import NamedContexts
     from cowl.build.state import State
@@ -25,6 +27,7 @@ class Ground(Value):
     platform       what the image is for
     base_platform  the same if the caller asked for it, else None: any base that is there will do
     origin         what tells this Dockerfile in this context from others on this machine; never shown
+    crew           what takes long asks it now and then whether it shall end
     """
 
     file: Dockerfile
@@ -36,6 +39,7 @@ class Ground(Value):
     emit: Emit
     contexts: NamedContexts
     origin: str = ""
+    crew: Alone | Crew = Alone()
 
 
 class Task(Value):

@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cowl.build.stage_run import Site
+    from cowl.build.site import Site
     from cowl.dockerfile.nodes import Copy, Instruction
 
 
@@ -26,20 +26,19 @@ def trigger_steps(site: Site, texts: Sequence[str], image: str) -> tuple[Step, .
     steps = []
     for file, node in parse_triggers(texts, f"image {image}"):
         check_supported(file, node, site.ground.network)
-        site.total += makes_files(node)
-        steps.append(Step(site.total if makes_files(node) else 0, node, file))
+        steps.append(Step(site.number() if makes_files(node) else 0, node, file))
     return tuple(steps)
 
 
-def stage_of_trigger(site: Site, node: Copy, file: Dockerfile) -> int:
+def stage_of_trigger(site: Site, node: Copy, file: Dockerfile, user: int) -> int:
     """The stage that a base image's trigger copies from, or -1. The plan knew nothing of it.
 
-    Raises DockerfileError when it is not built yet.
+    Raises DockerfileError when it is not built before the stage `user`.
     """
     wanted = str(node.from_).lower()
     stages = site.ground.file.stages
     index = next((each.index for each in reversed(stages) if wanted in (each.name, str(each.index))), -1)
-    if index >= 0 and index not in site.done:
+    if index >= 0 and index not in site.before(user):
         hint = "Let the stage stand on it or copy from it: then it is built before."
         reason = f"the stage {wanted} is not built at this point"
         raise error_at(file, node, reason, word=node.from_, hint=hint)

@@ -56,7 +56,7 @@ def make(
         made, reusable = _fill(number, task, ground, store, stage, runtime)
         if not made:
             return None, reusable
-        packed = pack(stage.diff, None, owners=for_euid(os.geteuid()))
+        packed = pack(stage.diff, lambda _part: ground.crew.check(), owners=for_euid(os.geteuid()))
         return store.layers.commit(stage, packed.diff_id, packed.tar_bytes), reusable
 
 
@@ -121,6 +121,6 @@ def _run(
     view = store.view(task.state.layer_keys)
     directory = f"{stage.path}/run"
     os.mkdir(directory, 0o755)
-    user = run(number, task, root, view, directory, runtime(), ground.emit)
+    user = run(number, task, root, view, directory, runtime(), ground)
     remove_tree(directory)
     adopt(stage.diff, view, user.uid, user.gid, for_euid(os.geteuid()))

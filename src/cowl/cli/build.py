@@ -44,6 +44,7 @@ def build(call: Call) -> int:
             tags=call.many("tag"),
             build_args=_build_args(call.many("build-arg")),
             build_contexts=pairs(call.many("build-context")),
+            jobs=call.number("jobs"),
             labels=pairs(call.many("label")),
             target=call.text("target"),
             explain=call.on("explain"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cowl.cli.grammar import BOOL, LIST, TEXT, WORDS, Flag
+from cowl.cli.grammar import BOOL, INT, LIST, TEXT, WORDS, Flag
 
 PLATFORM = Flag(
     "platform", "", TEXT, "The platform to choose of a multi-platform image, as os[/arch[/variant]]"
@@ -44,6 +44,14 @@ BUILD = (
     ),
     Flag("file", "f", TEXT, 'Name of the Dockerfile (default: "PATH/Dockerfile")'),
     Flag("iidfile", "", TEXT, "Write the image ID to the file"),
+    Flag(
+        "jobs",
+        "",
+        INT,
+        "How many stages to build at a time (0: as many as there are processors)",
+        "int",
+        0,
+    ),
     Flag("label", "", LIST, "Set metadata for an image"),
     Flag("load", "", BOOL, 'Shorthand for "--output=type=docker"'),
     Flag("metadata-file", "", TEXT, "Write build result metadata to a file"),

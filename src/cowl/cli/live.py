@@ -16,6 +16,7 @@ from cowl.cli.bytes_text import bytes_lines, wasted_lines
 from cowl.cli.explained import earlier_lines, finished_text, miss_text
 from cowl.cli.progress import (
     BLOB_STATES,
+    WAITING,
     Progress,
     built_lines,
     check_lines,
@@ -33,10 +34,12 @@ from cowl.events import (
     Exported,
     PullFinished,
     PullStarted,
+    StepCanceled,
     StepFinished,
     StepMissed,
     StepOutput,
     StepStarted,
+    StepWaiting,
     Warned,
 )
 
@@ -107,6 +110,8 @@ class LiveProgress(Progress):
             self._missed[event.number] = event
         elif isinstance(event, StepOutput):
             self._output[event.number] = (self._output.get(event.number, b"") + event.data)[-(1 << 16) :]
+        elif isinstance(event, StepWaiting):
+            self._output[event.number] = WAITING.encode()
         else:
             self._settle(event)
         if not isinstance(event, (BlobProgress, StepOutput)):
@@ -116,6 +121,10 @@ class LiveProgress(Progress):
         """Events that leave lines behind."""
         if isinstance(event, StepFinished):
             self._step_finished(event)
+        elif isinstance(event, StepCanceled):
+            text, _ = self._steps.pop(event.number, ("", 0.0))
+            self._output.pop(event.number, None)
+            self._print(f" => CANCELED {text}", "yellow")
         elif isinstance(event, PullStarted):
             for line in pull_lines(event):
                 self._print(line)

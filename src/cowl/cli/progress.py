@@ -25,10 +25,12 @@ from cowl.events import (
     Exported,
     PullFinished,
     PullStarted,
+    StepCanceled,
     StepFinished,
     StepMissed,
     StepOutput,
     StepStarted,
+    StepWaiting,
     Warned,
 )
 
@@ -51,6 +53,9 @@ BLOB_STATES = {
     "mounted": "Mounted",
     "there": "Layer already exists",
 }
+
+
+WAITING = "waiting for who makes this step already"
 
 
 class UnknownProgress(Invalid):
@@ -152,6 +157,12 @@ class PlainProgress(Progress):
             self._finished(event)
         elif isinstance(event, BytesExplained):
             self._bytes(event)
+        elif isinstance(event, StepWaiting):
+            self._of_step(event.number, WAITING)
+        elif isinstance(event, StepCanceled):
+            self._flush(event.number)
+            self._of_step(event.number, "CANCELED")
+            self._started.pop(event.number, None)
         elif isinstance(event, BuildFinished):
             self._built(event)
         elif isinstance(event, Exported):
