@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cowl.dockerfile.nodes import Dockerfile
 
 # Patterns are compiled when first used: most builds have no EXPOSE.
-_PORTS = r"(?:[^/]*:)?(\d{1,5})(?:-(\d{1,5}))?(?:/(tcp|udp|sctp))?"
+_PORTS = r"(?:[^/]*:)?(\d{1,5})(?:-(\d{1,5}))?(?:/(tcp|udp|sctp)?)?"
 # BuildKit's own switches: declared like any ARG, but RUN does not see them.
 _NOT_IN_ENVIRONMENT = ("BUILDKIT_SBOM_SCAN_CONTEXT", "BUILDKIT_SBOM_SCAN_STAGE")
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from cowl.build.config_steps import apply_config, declare, is_config_step
 from cowl.build.copy_task import copy_task
 from cowl.build.history import told
@@ -11,7 +9,7 @@ from cowl.build.named_contexts import DIRECTORY
 from cowl.build.places import locate
 from cowl.build.refusals import check_platform
 from cowl.build.run_task import run_task
-from cowl.build.state import SCRATCH, begin, from_scratch, go_on
+from cowl.build.state import begin, from_scratch, go_on
 from cowl.build.workdir_task import workdir_task
 from cowl.dockerfile import nodes
 from cowl.dockerfile.scope import expand_node
@@ -29,9 +27,6 @@ if TYPE_CHECKING:
     from cowl.build.site import Site
     from cowl.build.state import State
     from cowl.build.task import Ground, Task
-    from cowl.build.tree import Tree
-    from cowl.dockerfile.nodes import Dockerfile
-    from cowl.store.images import ImageRecord
     from cowl.store.layers import Layer
     from cowl.store.notes import StepNote
 
@@ -82,9 +77,12 @@ class StageRun:
         return state
 
     def _image(self) -> State:
+        from cowl.build.bases import resolve
+
         stage = self._stage
         platform = self._platform()
-        record = self._record(self._ground.file, stage.node, stage.node.image, stage.image, platform)
+        place = (self._ground.file, stage.node, stage.node.image, stage.image, stage.index)
+        record = resolve(self._ground, *place, platform, self._site.base)
         config = ImageConfig.parse(record.config_bytes)
         check_platform(self._ground.file, stage.node, platform, config.platform)
         if config.config.onbuild:
@@ -111,19 +109,6 @@ class StageRun:
         state = from_scratch(self._platform() or self._ground.platform)
         task = copy_task(state, node, self._ground, tree, "the named context")
         return self._told(task, self._layer(self._stage.number, task)[0])
-
-    def _record(
-        self,
-        file: Dockerfile,
-        node: nodes.Instruction,
-        word: nodes.Word,
-        name: str,
-        platform: Platform | None,
-    ) -> ImageRecord:
-        from cowl.build.bases import resolve
-
-        place = (file, node, word, name, self._stage.index)
-        return resolve(self._ground, *place, platform, self._site.base)
 
     def _step(self, step: Step, state: State) -> State:
         ground = self._ground if step.file is None else self._ground.replace(file=step.file)
@@ -181,30 +166,9 @@ class StageRun:
         assert isinstance(node, nodes.Copy), node.keyword
         if not node.from_:
             return copy_task(state, node, ground, ground.context)
-        return copy_task(state, node, ground, *self._elsewhere(node, ground))
+        from cowl.build.elsewhere import tree_elsewhere
 
-    def _elsewhere(self, node: nodes.Copy, ground: Ground) -> tuple[Tree, str]:
-        """What --from means, and how messages call it: a stage, an image or a named context."""
-        from cowl.build.stage_tree import StageTree
-        from cowl.layer.ownership import for_euid
-
-        name = str(node.from_)
-        owners = for_euid(os.geteuid())
-        index = dict(self._stage.sources).get(name, -1)
-        if index < 0 and ground.file is not self._ground.file:
-            from cowl.build.triggers import stage_of_trigger
-
-            index = stage_of_trigger(self._site, node, ground.file, self._stage.index)
-        if index >= 0:
-            layers = self._site.state(index).layer_keys
-            return StageTree(self._site.store.view(layers), owners), f"stage {name}"
-        named = ground.contexts.find(name)
-        if named is not None and named.kind == DIRECTORY:
-            return ground.contexts.tree(named), f"the context {name}"
-        if name == SCRATCH:
-            return StageTree(self._site.store.view(()), owners), "scratch, which is empty"
-        record = self._record(ground.file, node, node.from_, name, ground.base_platform)
-        return StageTree(self._site.store.view(record.layer_keys), owners), f"the image {name}"
+        return copy_task(state, node, ground, *tree_elsewhere(self._site, self._stage, node, ground))
 
     def _known(self, task: Task) -> tuple[Layer | NoLayer | None, str]:
         """What the store's cache has for a task, else one that the user named; and that one's name."""

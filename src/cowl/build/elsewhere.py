@@ -1,0 +1,46 @@
+"""Elsewhere: the trees that a COPY --from reads: a stage, an image, a named context."""
+
+from __future__ import annotations
+
+import os
+
+from cowl.build.bases import resolve
+from cowl.build.named_contexts import DIRECTORY
+from cowl.build.stage_tree import StageTree
+from cowl.build.state import SCRATCH
+from cowl.layer.ownership import for_euid
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cowl.build.plan import StagePlan
+    from cowl.build.site import Site
+    from cowl.build.task import Ground
+    from cowl.build.tree import Tree
+    from cowl.dockerfile.nodes import Copy
+
+
+def tree_elsewhere(site: Site, stage: StagePlan, node: Copy, ground: Ground) -> tuple[Tree, str]:
+    """What --from means in a stage, and how messages call it. Waits for a stage that is not built yet.
+
+    Raises DockerfileError, and as `resolve` does.
+    """
+    name = str(node.from_)
+    index = dict(stage.sources).get(name, -1)
+    if index < 0 and ground.file is not site.ground.file:
+        from cowl.build.triggers import stage_of_trigger
+
+        index = stage_of_trigger(site, node, ground.file, stage.index)
+    if index >= 0:
+        return _layers(site, site.state(index).layer_keys), f"stage {name}"
+    named = ground.contexts.find(name)
+    if named is not None and named.kind == DIRECTORY:
+        return ground.contexts.tree(named), f"the context {name}"
+    if name == SCRATCH:
+        return _layers(site, ()), "scratch, which is empty"
+    place = (ground.file, node, node.from_, name, stage.index)
+    record = resolve(ground, *place, ground.base_platform, site.base)
+    return _layers(site, record.layer_keys), f"the image {name}"
+
+
+def _layers(site: Site, keys: tuple[str, ...]) -> StageTree:
+    return StageTree(site.store.view(keys), for_euid(os.geteuid()))
