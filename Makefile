@@ -27,6 +27,7 @@ faults: deps $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(BIN)/python -m compileall -q src
 	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.parsing
 
 # Debian's packages that the tests use as fixtures and oracles; nothing to do where they stand.
 deps:

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
+from benchmarks import parsing
 from benchmarks.engines import BASE, Cowl, Engine
 from benchmarks.fixtures import base_tar, seed_context
 from benchmarks.timing import Command
@@ -70,6 +71,14 @@ def version(engines: Sequence[Engine], _home: str) -> list[Command]:
     return bare + [_of(engine, "--version") for engine in engines if isinstance(engine, Cowl)]
 
 
+def parse(_engines: Sequence[Engine], home: str) -> list[Command]:
+    """A Dockerfile of 100,000 lines, read by a whole process, beside a bare interpreter."""
+    return [
+        Command("python -c pass", [sys.executable, "-c", "pass"]),
+        Command(f"cowl, {parsing.LINES} lines", [sys.executable, "-c", parsing.PARSE, parsing.write(home)]),
+    ]
+
+
 WORKLOADS: dict[str, Workload] = {
     "version": version,
     "run": run_true,
@@ -78,6 +87,7 @@ WORKLOADS: dict[str, Workload] = {
     "build-cached": build_cached,
     "import": import_tar,
     "system-df": system_df,
+    "parse": parse,
 }
 
 

@@ -18,6 +18,9 @@ else:
         return lambda cls: cls
 
 
+_MISSING = object()
+
+
 @dataclass_transform(frozen_default=True, eq_default=True)
 class Value:
     """Base of all frozen values: fields are the annotations of the class, in order, base first.
@@ -27,29 +30,38 @@ class Value:
     """
 
     _fields: ClassVar[tuple[str, ...]] = ()
+    _names: ClassVar[frozenset[str]] = frozenset()
 
     def __init_subclass__(cls) -> None:
         own = cls.__dict__.get("__annotations__", {})
         names = [name for name, kind in own.items() if not str(kind).startswith("ClassVar")]
         cls._fields = (*(field for field in cls._fields if field not in names), *names)
+        cls._names = frozenset(cls._fields)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         fields = self._fields
         state = self.__dict__
-        if len(args) > len(fields):
-            raise TypeError(f"{type(self).__name__} takes {len(fields)} fields, got {len(args)}")
         state.update(zip(fields, args, strict=False))
-        for name in fields[len(args) :]:
-            if name in kwargs:
-                state[name] = kwargs.pop(name)
-            elif not hasattr(type(self), name):
-                raise TypeError(f"{type(self).__name__} misses the field {name!r}")
-            else:
-                state[name] = getattr(type(self), name)
         if kwargs:
-            raise TypeError(
-                f"{type(self).__name__} has no field {next(iter(kwargs))!r}, or it was given twice"
-            )
+            state.update(kwargs)
+        if len(args) + len(kwargs) != len(state) or (kwargs and not kwargs.keys() <= self._names):
+            raise self._misfit(args, kwargs)
+        if len(state) < len(fields):
+            kind = type(self)
+            for name in fields:
+                if name not in state:
+                    state[name] = value = getattr(kind, name, _MISSING)
+                    if value is _MISSING:
+                        raise TypeError(f"{kind.__name__} misses the field {name!r}")
+
+    def _misfit(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> TypeError:
+        """What is wrong with arguments that are not the fields."""
+        fields, name = self._fields, type(self).__name__
+        if len(args) > len(fields):
+            return TypeError(f"{name} takes {len(fields)} fields, got {len(args)}")
+        free = fields[len(args) :]
+        wrong = next(field for field in kwargs if field not in free)
+        return TypeError(f"{name} has no field {wrong!r}, or it was given twice")
 
     def replace(self, **changes: Any) -> Self:
         """The same value with some fields changed; the original stays as it is."""

@@ -34,7 +34,7 @@ def take_heredocs(statement: Statement) -> tuple[Heredoc, ...]:
 
 def opened(word: str) -> Heredoc | None:
     """The heredoc that a word like `3<<-"EOF"` opens, still without a body, or None."""
-    match = _MARK.fullmatch(word)
+    match = _MARK.fullmatch(word) if "<<" in word else None
     if not match or not match[3]:
         return None
     bare, raw = _split(match[3]), _split(match[3], raw_quotes=True)

@@ -194,7 +194,7 @@ def _onbuild(statement: Statement) -> nodes.Onbuild:
         raise statement.error("ONBUILD needs an instruction")
     inner = Statement(statement.lexer, statement.line, statement.start)
     if inner.keyword.upper() in ("ONBUILD", "FROM", "MAINTAINER"):
-        raise statement.error(f"{inner.keyword.upper()} can't stand in an ONBUILD", inner.keyword)
+        raise statement.error(f"{inner.keyword.upper()} can't stand in an ONBUILD", inner.keyword_word)
     node = _trigger(inner)
     trigger = statement.line.text[statement.start :]  # Docker keeps blanks at the end
     for heredoc in getattr(node, "heredocs", ()):

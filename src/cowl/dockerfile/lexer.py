@@ -23,18 +23,29 @@ class LogicalLine:
     `last_line` grows when heredoc bodies are taken.
     """
 
-    __slots__ = ("_places", "last_line", "text")
+    __slots__ = ("_column", "_line", "_places", "last_line", "text")
 
-    def __init__(self, text: str, last_line: int, places: list[tuple[int, int, int]]) -> None:
+    def __init__(
+        self,
+        text: str,
+        line: int,
+        column: int,
+        last_line: int = 0,
+        places: list[tuple[int, int, int]] | None = None,
+    ) -> None:
+        """`text` begins at `line` and `column`; `places` are (offset, line, column) of all its pieces."""
         self.text = text
-        self.last_line = last_line
+        self.last_line = last_line or line
+        self._line = line
+        self._column = column
         self._places = places
 
     def place(self, offset: int) -> tuple[int, int]:
         """Line and column (from 1) of the character at `offset` of the joined text."""
         places = self._places
-        index = bisect_right(places, offset, key=lambda place: place[0]) - 1 if len(places) > 1 else 0
-        start, line, column = places[index]
+        if places is None:
+            return self._line, self._column + offset
+        start, line, column = places[bisect_right(places, offset, key=lambda place: place[0]) - 1]
         return line, column + offset - start
 
 
@@ -65,10 +76,8 @@ class Lexer:
             if not text or text[0] == "#":
                 continue
             body, more = self._cut(text)
-            places = [(0, self._next, len(raw) - len(text) + 1)]
-            if more:
-                return self._continued(body, places)
-            return LogicalLine(body, self._next, places)
+            column = len(raw) - len(text) + 1
+            return self._continued(body, column) if more else LogicalLine(body, self._next, column)
         return None
 
     def take_heredoc(self, line: LogicalLine, name: str, chomp: bool) -> str | None:
@@ -138,7 +147,10 @@ class Lexer:
             return bare[:-1], True
         return text, False
 
-    def _continued(self, body: str, places: list[tuple[int, int, int]]) -> LogicalLine:
+    def _continued(self, body: str, column: int) -> LogicalLine:
+        """The line that begins with `body` at `column` and goes on in the next."""
+        first = self._next
+        places = [(0, first, column)]
         parts, length, more, blank = [body], len(body), True, 0
         while more and self._next < len(self.lines):
             raw = self.lines[self._next].rstrip("\r")
@@ -159,7 +171,7 @@ class Lexer:
                 1,
                 hint="Remove the empty line: Docker warns about it and means to refuse it one day.",
             )
-        return LogicalLine("".join(parts), self._next, places)
+        return LogicalLine("".join(parts), first, column, self._next, places)
 
     def _directive(self, text: str, column: int) -> bool:
         """Takes a parser directive; False when the line is none, which ends the directives."""

@@ -30,7 +30,7 @@ class Flags:
 
     def text(self, name: str) -> Word:
         """The value, or an empty word when the flag is not there."""
-        return self._values[name][-1] if name in self._values else Word("")
+        return self._values[name][-1] if name in self._values else _EMPTY
 
     def list(self, name: str) -> tuple[Word, ...]:
         return self._values.get(name, ())
@@ -40,11 +40,17 @@ class Flags:
         return self._values[name][-1].lower() != "false" if name in self._values else None
 
 
+_EMPTY = Word("")
+_NO_FLAGS = Flags({})
+
+
 class Statement:
     """A logical line from `offset` on (ONBUILD puts one statement inside another).
 
-    `keyword` as written; `arguments` is the rest after the flags, trimmed, and starts at `start`.
+    `keyword` is as written; `arguments` is the rest after the flags, trimmed, and starts at `start`.
     """
+
+    __slots__ = ("_flag_words", "_offset", "arguments", "escape", "keyword", "lexer", "line", "raw", "start")
 
     def __init__(self, lexer: Lexer, line: LogicalLine, offset: int = 0) -> None:
         self.lexer = lexer
@@ -53,7 +59,8 @@ class Statement:
         end = len(line.text.rstrip(SPACE))
         offset = max(offset, end - len(line.text[offset:end].lstrip(SPACE)))
         match = _KEYWORD.match(line.text, offset, end)
-        self.keyword = self._word(match.start(), match[0]) if match else self._word(offset, "")
+        self.keyword = match[0] if match else ""
+        self._offset = match.start() if match else offset
         start = match.end() if match else end
         self._flag_words: list[Word] = []
         rest = line.text[start:end].lstrip(SPACE)
@@ -67,8 +74,13 @@ class Statement:
 
     @property
     def source(self) -> SourceRange:
-        keyword = self.keyword
-        return SourceRange(self.lexer.path, keyword.line, self.line.last_line, keyword.column)
+        line, column = self.line.place(self._offset)
+        return SourceRange(self.lexer.path, line, self.line.last_line, column)
+
+    @property
+    def keyword_word(self) -> Word:
+        """The keyword as written, with its place."""
+        return self._word(self._offset, self.keyword)
 
     def word(self, offset: int, text: str, length: int = 0) -> Word:
         """`text` as a Word that stands at `offset` of the arguments."""
@@ -113,15 +125,17 @@ class Statement:
 
     def error(self, reason: str, word: Word | None = None, *, hint: str = "") -> DockerfileError:
         """A DockerfileError at `word` (default: the keyword), to be raised."""
-        place = word if word is not None else self.keyword
+        place = word if word is not None else self.keyword_word
         return self.lexer.error(reason, place.line, place.column, length=place.length, hint=hint)
 
     def warn(self, rule: str, message: str, word: Word | None = None, *, hint: str = "") -> None:
-        place = word if word is not None else self.keyword
+        place = word if word is not None else self.keyword_word
         self.lexer.warn(rule, message, place.line, place.column, length=place.length, hint=hint)
 
     def flags(self, spec: Mapping[str, str]) -> Flags:
         """The flags, each checked: known, not twice, with a value where it needs one."""
+        if not self._flag_words:
+            return _NO_FLAGS
         values: dict[str, tuple[Word, ...]] = {}
         for flag in self._flag_words:
             name, equals, text = flag[2:].partition("=")
