@@ -75,7 +75,7 @@ def test_the_environment_of_a_base_is_known(builder: Builder, busybox_tar: Path)
 
 @pytest.mark.parametrize(
     ("text", "line"),
-    [("FROM base\nRUNN x\n", 2), ("", 1), ("FROM base\nCOPY --from=nobody /a /a\n", 2)],
+    [("FROM base\nRUNN x\n", 2), ("", 1), ("ARG NONE\nFROM $NONE\n", 2)],
 )
 def test_what_can_not_be_built_is_a_finding(builder: Builder, text: str, line: int) -> None:
     assert ("", line) in checked(builder, text)
