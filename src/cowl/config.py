@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 ROOT_STORE = "/var/lib/cowl"
+DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 class Config(Value):
@@ -22,6 +23,7 @@ class Config(Value):
     mirrors         ("docker.io", "127.0.0.1:5000") pairs, tried in order before the registry itself
     insecure        registries (host or host:port) that may be spoken to in plain HTTP
     proxies         ("http"|"https"|"no", value) pairs, as in the usual environment variables
+    path            PATH: where programs such as git are looked for
     runtime         "embedded" (or, from the containers issue on, "crun", "runc")
     term            TERM for containers with a terminal
     """
@@ -32,6 +34,7 @@ class Config(Value):
     mirrors: tuple[tuple[str, str], ...] = ()
     insecure: tuple[str, ...] = ()
     proxies: tuple[tuple[str, str], ...] = ()
+    path: str = DEFAULT_PATH
     runtime: str = "embedded"
     term: str = "xterm"
 
@@ -76,6 +79,7 @@ def from_environ(environ: Mapping[str, str], root: str | None = None) -> Config:
             for kind in ("http", "https", "no")
             if environ.get(f"{kind}_proxy") or environ.get(f"{kind}_proxy".upper())
         ),
+        path=environ.get("PATH", DEFAULT_PATH),
         term=environ.get("TERM", "xterm"),
     )
 

@@ -93,6 +93,7 @@ class Engine:
             ),
             emit=self._emit,
             clock=time.time,
+            config=self.config,
             resolve_layout=self._read_layout,
             delivery=self._delivery(request),
         )

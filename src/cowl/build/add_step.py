@@ -7,7 +7,7 @@ import os
 from cowl.build.accounts import owner_ids
 from cowl.build.archives import Descriptor, open_archive
 from cowl.build.copy_step import copy
-from cowl.build.tree import stamp_of
+from cowl.build.tree import trace_of
 from cowl.layer.limits import Limits
 
 TYPE_CHECKING = False
@@ -47,6 +47,6 @@ def _unpack(task: CopyTask, source: Source, tree: DiffTree, view: MergedView) ->
             return copy(task, tree, view)
         owner = owner_ids(task.owner, view) if task.owner else None
         unarchive(source.entry.path, *opened, tree, task.dest, owner=owner, limits=limits)
-        return stamp_of(os.fstat(fd)) == source.entry.stamp
+        return tuple(map(trace_of, source.tree.walk(source.entry.path))) == source.content.traces
     finally:
         os.close(fd)

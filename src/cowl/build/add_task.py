@@ -1,23 +1,35 @@
-"""The task of an ADD: what COPY does, and files that are archives unpacked."""
+"""The task of an ADD: what COPY does, archives unpacked, and files and repositories from elsewhere."""
 
 from __future__ import annotations
 
+import re
+
 from cowl.build.archives import may_be_archive
-from cowl.build.copy_task import CopyTask, copy_task
+from cowl.build.copy_task import CopyTask, copy_task, without_comment
+from cowl.build.history import transfer_text
 from cowl.build.keys import add_inputs
+from cowl.build.places import locate
+from cowl.build.sources import Source
 from cowl.build.task import Task
+from cowl.dockerfile.diagnostics import error_at
+from cowl.errors import CowlError
 from cowl.events import Warned
 from cowl.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from cowl.build.remote.remotes import Remotes
     from cowl.build.state import State
     from cowl.build.task import Ground
     from cowl.dockerfile import nodes
+    from cowl.dockerfile.nodes import Word
+    from cowl.oci.digest import Digest
+
+_MAYBE_REMOTE = r"(?:https?|git|ssh)://|[^/]+@[^/]+:"
 
 
 class Part(Value):
-    """Some sources of an ADD, all from one tree.
+    """Some sources of an ADD, all from one place.
 
     copy    what a COPY of them would do
     unpack  indexes of the sources that are to be unpacked, should they be archives
@@ -38,18 +50,109 @@ class AddTask(Task):
 
 
 def add_task(state: State, node: nodes.Add, ground: Ground) -> AddTask | CopyTask:
-    """The task of an ADD; that of a COPY, with its key, when it only copies. Raises as `copy_task` does."""
-    part = _local(state, node, ground)
-    if not part.unpack:
-        return part.copy
-    _warn_unused(node, ground)
+    """The task of an ADD; that of a COPY, with its key, when it only copies.
+
+    Raises as `copy_task` does; CredentialsInUrl, BadGitUrl, and what fetching raises.
+    """
+    remote = [word for word in node.sources if re.match(_MAYBE_REMOTE, word)]
+    if remote:
+        node = without_comment(node, ground)
+    _check_checksum(node, ground)
+    parts = _parts(state, node, ground) if remote else (_local(state, node, ground),)
+    if len(parts) == 1 and not parts[0].unpack:
+        return parts[0].copy.replace(node=node) if remote else parts[0].copy
+    if any(part.unpack for part in parts):
+        _warn_unused(node, ground)
     return AddTask(
         state=state,
-        node=part.copy.node,
-        inputs=add_inputs([part]),
-        history=part.copy.history,
-        parts=(part,),
+        node=node if remote else parts[0].copy.node,
+        inputs=add_inputs(parts),
+        history=transfer_text(node) if remote else parts[0].copy.history,
+        parts=parts,
     )
+
+
+def _parts(state: State, node: nodes.Add, ground: Ground) -> tuple[Part, ...]:
+    """The parts of an ADD with remote sources, in order; heredocs come last, as always."""
+    parts: list[Part] = []
+    local: list[Word] = []
+    for word in node.sources:
+        part = _remote(state, node, ground, word)
+        if part is None:
+            local.append(word)
+            continue
+        if local:
+            parts.append(_local(state, node.replace(sources=tuple(local), heredocs=()), ground))
+            local = []
+        parts.append(part)
+    if local or node.heredocs:
+        parts.append(_local(state, node.replace(sources=tuple(local)), ground))
+    return tuple(parts)
+
+
+def _remote(state: State, node: nodes.Add, ground: Ground, word: Word) -> Part | None:
+    """The part of a source from elsewhere; None for one in the context."""
+    from cowl.build.remote.git_url import parse_git_url
+
+    if parse_git_url(word) is not None:
+        raise error_at(ground.file, node, "ADD of a git repository is not supported yet", word=word)
+    if word.startswith(("http://", "https://")):
+        return _url(state, node, ground, word)
+    return None
+
+
+def _url(state: State, node: nodes.Add, ground: Ground, word: Word) -> Part:
+    """A file from a URL: copied as it is, unless --unpack says otherwise."""
+    try:
+        file = _remotes(ground).url(str(word), _digest(node, ground))
+    except CowlError as problem:
+        locate(problem, ground.file, node, word)
+        raise
+    source = Source(file.entry.path, file.entry, file.content, file)
+    return Part(_copy_of(state, node, ground, source), frozenset([0] if node.unpack else []))
+
+
+def _copy_of(state: State, node: nodes.Add, ground: Ground, source: Source) -> CopyTask:
+    """What a COPY of one source that is no file of the context would be."""
+    task = copy_task(state, node.replace(sources=(), heredocs=()), ground, ground.context)
+    assert task.inputs is not None
+    named = [[source.name, source.content.digest]]
+    inputs = task.inputs.replace(parts={**task.inputs.parts, "sources": named})
+    return task.replace(sources=(source,), inputs=inputs, node=node, history=transfer_text(node))
+
+
+def _remotes(ground: Ground) -> Remotes:
+    assert ground.remotes is not None, "a build has remotes"
+    return ground.remotes
+
+
+def _check_checksum(node: nodes.Add, ground: Ground) -> None:
+    if not node.checksum:
+        return
+    if len(node.sources) != 1 or node.heredocs:
+        raise error_at(ground.file, node, "--checksum goes with one source only", word=node.checksum)
+    if not re.match(_MAYBE_REMOTE, node.sources[0]):
+        raise error_at(
+            ground.file,
+            node,
+            "--checksum needs a source that is an http or https URL, or a git repository",
+            word=node.checksum,
+            hint="Files of the context are compared by their content anyway.",
+        )
+
+
+def _digest(node: nodes.Add, ground: Ground) -> Digest | None:
+    """--checksum of a URL."""
+    if not node.checksum:
+        return None
+    from cowl.oci.digest import Digest, InvalidDigest
+
+    try:
+        return Digest.parse(str(node.checksum))
+    except InvalidDigest as problem:
+        hint = "Write sha256: and the 64 hex digits that sha256sum prints."
+        reason = f"--checksum: {problem.message}"
+        raise error_at(ground.file, node, reason, word=node.checksum, hint=hint) from None
 
 
 def _local(state: State, node: nodes.Add, ground: Ground) -> Part:

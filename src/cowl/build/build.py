@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 from cowl.build.assemble import INTO_STORE, assemble
 from cowl.build.check import warn
@@ -11,8 +12,10 @@ from cowl.build.context import Context, read_dockerfile, read_ignore, shown_name
 from cowl.build.executor import Executor
 from cowl.build.named_contexts import NamedContexts
 from cowl.build.plan import make_plan
+from cowl.build.remote.remotes import Remotes
 from cowl.build.request import NETWORKS
 from cowl.build.task import Ground
+from cowl.config import Config
 from cowl.dockerfile.parser import parse
 from cowl.errors import Invalid
 from cowl.events import BuildFinished, Warned
@@ -51,6 +54,7 @@ def build(
     resolve_base: Callable[[str, Platform | None, Emit], ImageRecord],
     emit: Emit,
     clock: Callable[[], float],
+    config: Config | None = None,
     resolve_layout: ResolveLayout | None = None,
     delivery: Delivery = INTO_STORE,
 ) -> ImageRecord:
@@ -63,7 +67,8 @@ def build(
     `runtime` is called at the first RUN that is not cached; `resolve_base` finds the images of FROM, and
     tells how that goes to the Emit that it is given;
     `resolve_layout` (directory, tag or digest, platform) those of named contexts that are OCI layouts;
-    `delivery` makes of the image what `request.outputs` and `cache_to` say, and knows `cache_from`.
+    `delivery` makes of the image what `request.outputs` and `cache_to` say, and knows `cache_from`;
+    `config` has the proxies and the PATH with which remote sources are fetched.
     Raises DockerfileError, SourceNotFound, RunFailed, NoContext, NoDockerfile and what `resolve_base`
     raises.
     """
@@ -77,7 +82,11 @@ def build(
     host = Platform.host()
     platform = Platform.parse(request.platform) if request.platform else host
     named = NamedContexts(request.build_contexts, resolve_layout)
-    with Context(os.path.abspath(request.context)) as context, named:
+    with (
+        Remotes(store, config or Config(store.root), clock=clock, sleep=time.sleep) as remotes,
+        Context(os.path.abspath(request.context)) as context,
+        named,
+    ):
         file = _load(context, request.dockerfile)
         plan = make_plan(
             file,
@@ -93,7 +102,9 @@ def build(
         _warn_unfiltered(file, request.no_cache_filter, emit)
         wanted = platform if request.platform else None
         origin = _origin(request)
-        ground = Ground(file, context, given, platform, wanted, request.network, emit, named, origin)
+        ground = Ground(
+            file, context, given, platform, wanted, request.network, emit, named, origin, remotes=remotes
+        )
         record = _execute(request, plan, ground, tags, store, runtime, resolve_base, clock, delivery)
     emit(BuildFinished(str(record.id), tuple(tag.familiar for tag in tags), delivery.keeps_image))
     return record

@@ -17,11 +17,15 @@ from cowl.events import Warned
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import TypeVar
+
     from cowl.build.modes import Mode
     from cowl.build.state import State
     from cowl.build.task import Ground
     from cowl.build.tree import Tree
     from cowl.dockerfile.nodes import Dockerfile
+
+    TransferNode = TypeVar("TransferNode", bound=nodes.Copy | nodes.Add)
 
 
 class CopyTask(Task):
@@ -111,16 +115,30 @@ def _present(node: nodes.Copy | nodes.Add, ground: Ground, tree: Tree, where: st
     if not missing:
         return node
     context = ground.context
-    if tree is context and context.find_hidden("#") is None:
-        from cowl.dockerfile.rescue import comment_rescue
-
-        rescue = comment_rescue(ground.file, node)
-        if rescue is not None:
-            ground.emit(Warned(_whole(rescue.warning)))
-            return _present(rescue.node, ground, tree, where)
+    if tree is context:
+        rescued = without_comment(node, ground)
+        if rescued is not node:
+            return _present(rescued, ground, tree, where)
     if tree is not context:
         raise explain_missing(tree, ground.file, node, missing[0], None, lambda _path: False, where)
     raise explain_missing(tree, ground.file, node, missing[0], context.ignore, context.exists_hidden)
+
+
+def without_comment(node: TransferNode, ground: Ground) -> TransferNode:
+    """`node` without a comment at the end of its line, of which the user is warned, or `node` itself.
+
+    For lines that Docker would refuse; a file `#` in the context makes it a source.
+    """
+    if ground.context.find_hidden("#") is not None:
+        return node
+    from cowl.dockerfile.rescue import comment_rescue
+
+    rescue = comment_rescue(ground.file, node)
+    if rescue is None:
+        return node
+    ground.emit(Warned(_whole(rescue.warning)))
+    assert isinstance(rescue.node, type(node))
+    return rescue.node
 
 
 def _whole(warning: nodes.ParseWarning) -> str:

@@ -15,3 +15,4 @@ def locate(problem: CowlError, file: Dockerfile, node: Instruction, word: Word |
     if not hasattr(problem, "line"):
         problem.message = describe_at(file, node, problem.message, word=word)
         problem.args = (problem.message,)
+        vars(problem)["line"] = (word.line if word else 0) or node.source.first_line

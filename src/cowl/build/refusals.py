@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from cowl.dockerfile import nodes
 from cowl.dockerfile.diagnostics import DockerfileError, error_at
 
@@ -14,9 +12,6 @@ if TYPE_CHECKING:
 
     from cowl.dockerfile.nodes import Dockerfile, Instruction, Word
     from cowl.oci.platform import Platform
-
-# Compiled when first used: most builds have no ADD.
-_REMOTE = r"(?:https?|git|ssh|ftp)://|git@|github\.com/"
 
 
 def check_supported(file: Dockerfile, node: Instruction, network: str) -> None:
@@ -59,18 +54,14 @@ def _run(file: Dockerfile, node: nodes.Run) -> None:
         raise _refusal(file, node, f"--security={node.security}", node.security)
 
 
-def _add(file: Dockerfile, node: nodes.Add) -> None:
-    if node.checksum:
-        raise _refusal(file, node, "--checksum", node.checksum)
-    if node.keep_git_dir is not None:
-        raise _refusal(file, node, "--keep-git-dir")
-    for word in node.sources:
-        if re.match(_REMOTE, word, re.IGNORECASE):
-            hint = "Fetch it into the context before the build, or in a RUN."
-            raise _refusal(file, node, "of a URL or git repository", word, hint=hint)
+def _copy(file: Dockerfile, node: nodes.Copy) -> None:
+    for word in node.sources if not node.from_ else ():
+        if word.startswith(("http://", "https://", "git://", "ssh://", "git@")):
+            reason = "COPY fetches no URL and no git repository"
+            raise error_at(file, node, reason, word=word, hint="Write ADD instead.")
 
 
 _CHECKS: dict[type[Instruction], Callable[[Dockerfile, Any], None]] = {
+    nodes.Copy: _copy,
     nodes.Run: _run,
-    nodes.Add: _add,
 }

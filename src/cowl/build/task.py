@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from cowl.build.crew import Crew
     from cowl.build.keys import StepInputs
     from cowl.build.named_contexts import NamedContexts
+    from cowl.build.remote.remotes import Remotes
     from cowl.build.state import State
     from cowl.dockerfile.nodes import Dockerfile, Instruction
     from cowl.events import Emit
@@ -28,6 +29,7 @@ class Ground(Value):
     base_platform  the same if the caller asked for it, else None: any base that is there will do
     origin         what tells this Dockerfile in this context from others on this machine; never shown
     crew           what takes long asks it now and then whether it shall end
+    remotes        where ADD gets what is not in the context; None: nowhere
     """
 
     file: Dockerfile
@@ -40,6 +42,7 @@ class Ground(Value):
     contexts: NamedContexts
     origin: str = ""
     crew: Alone | Crew = Alone()
+    remotes: Remotes | None = None
 
 
 class Task(Value):

@@ -106,6 +106,13 @@ CREATE INDEX notes_by_place ON notes (origin, place, created_at);
 CREATE INDEX notes_by_text ON notes (text);
 CREATE INDEX notes_by_age ON notes (created_at, bytes);
 """,
+    """
+-- What ADD got from URLs (their hashes), with what the server calls it.
+CREATE TABLE downloads (
+    url TEXT PRIMARY KEY, etag TEXT NOT NULL, digest TEXT NOT NULL, size_bytes INTEGER NOT NULL,
+    checked_at REAL NOT NULL
+) WITHOUT ROWID;
+""",
 )
 VERSION = 1 + len(CHANGES)
 

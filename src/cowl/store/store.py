@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from cowl.store.check import Problem
     from cowl.store.containers import ContainerRecord
     from cowl.store.disk import ContainerMeasure
+    from cowl.store.downloads import Downloads
     from cowl.store.garbage import Deletion
     from cowl.store.layers import Stage
     from cowl.store.leases import Lease
@@ -98,6 +99,13 @@ class Store:
         from cowl.store.notes import Notes
 
         return Notes(self._database)
+
+    @property
+    def downloads(self) -> Downloads:
+        """What URLs gave when they were asked last; likewise."""
+        from cowl.store.downloads import Downloads
+
+        return Downloads(self._database, self._clock)
 
     @property
     def blobs(self) -> Blobs:

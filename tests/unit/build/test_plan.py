@@ -105,9 +105,8 @@ def test_unused_arguments_are_told() -> None:
     [
         ("RUN --mount=type=cache,target=/x make", "--mount"),
         ("RUN --security=insecure make", "--security=insecure"),
-        ("ADD http://example.org/x /x", "URL"),
-        ("ADD git@github.com:a/b.git /x", "git"),
-        ("ADD --checksum=sha256:0 http://x /x", "--checksum"),
+        ("COPY http://example.org/x /x", "fetches no URL"),
+        ("COPY git@github.com:a/b.git /x", "fetches no URL"),
     ],
 )
 def test_what_is_not_there_yet_is_refused_with_its_place(line: str, said: str) -> None:

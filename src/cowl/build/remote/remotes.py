@@ -1,0 +1,145 @@
+"""Remotes: where a build gets what is not on this machine. What it fetches is gone when the build ends.
+
+Fetched bytes lie in the store's staging area, so what a crash leaves is found by the next open.
+"""
+
+from __future__ import annotations
+
+from _thread import RLock
+
+from cowl.errors import Corrupt
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Self
+
+    from cowl.build.remote.download import Downloaded
+    from cowl.build.remote.url_file import UrlFile
+    from cowl.config import Config
+    from cowl.http.transport import Transport
+    from cowl.oci.digest import Digest
+    from cowl.store.layers import Stage
+    from cowl.store.store import Store
+
+
+class ChecksumMismatch(Corrupt):
+    """What came is not what --checksum says. Fields: source, expected, found."""
+
+    def __init__(self, source: str, expected: str, found: str) -> None:
+        super().__init__(
+            f"{source} has the checksum {found}, not {expected}",
+            hint="it was changed, or --checksum is of something else: find out which before you adopt it",
+        )
+        self.source = source
+        self.expected = expected
+        self.found = found
+
+
+class Remotes:
+    """Fetches for one build. A `with` block: at its end connections and files are gone. Safe with threads.
+
+    Costs nothing until something is asked for. `clock` gives seconds since the epoch, `sleep` waits.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        config: Config,
+        *,
+        clock: Callable[[], float],
+        sleep: Callable[[float], None],
+    ) -> None:
+        self._store = store
+        self._config = config
+        self._clock = clock
+        self._sleep = sleep
+        self._lock = RLock()
+        self._stages: list[Stage] = []
+        self._transport: Transport | None = None
+        self._files: dict[tuple[str, str], UrlFile] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_failure: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Removes what was fetched. Idempotent."""
+        with self._lock:
+            stages, self._stages = self._stages, []
+            transport, self._transport = self._transport, None
+            self._files.clear()
+        if transport is not None:
+            transport.close()
+        for stage in stages:
+            stage.drop()
+
+    def url(self, url: str, checksum: Digest | None = None) -> UrlFile:
+        """The file that a URL gives, the same one for a whole build.
+
+        With a `checksum` nothing is asked for until its bytes are read; reading raises ChecksumMismatch when
+        they are others. Without, the server is asked, and not for the bytes if it can say that they are
+        those of last time. Raises what `download` raises.
+        """
+        with self._lock:
+            key = (url, str(checksum or ""))
+            if key not in self._files:
+                self._files[key] = self._pinned(url, checksum) if checksum else self._current(url)
+            return self._files[key]
+
+    def _pinned(self, url: str, checksum: Digest) -> UrlFile:
+        from cowl.build.remote.download import check_url
+        from cowl.build.remote.url import file_name, shown
+        from cowl.build.remote.url_file import UrlFile
+
+        check_url(url)
+
+        def fetch() -> Downloaded:
+            found = self._download(url)
+            if found.digest != checksum:
+                raise ChecksumMismatch(shown(url), str(checksum), str(found.digest))
+            return found
+
+        return UrlFile(file_name(url), checksum, fetch)
+
+    def _current(self, url: str) -> UrlFile:
+        from cowl.build.remote.url import file_name
+        from cowl.build.remote.url_file import UrlFile
+        from cowl.store.downloads import Download
+
+        known = self._store.downloads.find(url)
+        found = self._download_unless(url, known.etag if known else "")
+        if found is None:
+            assert known is not None
+            return UrlFile(file_name(url), known.digest, lambda: self._download(url))
+        if found.etag:
+            self._store.downloads.add(url, Download(found.etag, found.digest, found.size_bytes))
+        return UrlFile(file_name(url), found.digest, lambda: found)
+
+    def _download(self, url: str) -> Downloaded:
+        found = self._download_unless(url, "")
+        assert found is not None
+        return found
+
+    def _download_unless(self, url: str, etag: str) -> Downloaded | None:
+        from cowl.build.remote.download import download
+
+        with self._lock:
+            path = f"{self.stage().path}/body"
+            return download(self._connected(), url, path, etag=etag, clock=self._clock)
+
+    def stage(self) -> Stage:
+        """A place in the store for what is fetched; gone when the build ends."""
+        stage = self._store.layers.stage()
+        with self._lock:
+            self._stages.append(stage)
+        return stage
+
+    def _connected(self) -> Transport:
+        if self._transport is None:
+            from cowl.http.transport import Transport
+
+            self._transport = Transport(proxies=self._config.proxies, sleep=self._sleep, clock=self._clock)
+        return self._transport
