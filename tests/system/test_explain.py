@@ -124,6 +124,8 @@ IGNORED = {3: "lib/b.js removed (.dockerignore excludes it)", 4: ABOVE}
         (nothing, {"args": {"VERSION": "2"}}, {4: "ARG VERSION 1 -> 2"}),
         (nothing, {"args": {"VERSION": "1"}}, HIT),
         (nothing, {"args": {"OTHER": "x"}}, HIT),
+        (nothing, {"args": {"UNUSED": "x"}}, {4: "ARG UNUSED added"}),  # RUN sees every ARG above it
+        (nothing, text("RUN", "ARG BELOW=1\nRUN"), {4: "ARG BELOW added"}),
         (nothing, text("ENV MODE=a", "ENV MODE=b"), {4: "ENV MODE a -> b"}),
         (nothing, text("ENV MODE=a", "ENV MODE=a NEW=1"), {4: "ENV NEW added"}),
         (nothing, text("ARG VERSION=1\n", ""), {4: "ARG VERSION removed"}),
@@ -335,3 +337,30 @@ def test_an_archive_that_is_unpacked(builder: Builder) -> None:
     assert told(builder.build(text.replace("/x/", "/y/"))) == {2: "the destination /x/ -> /y/"}
     builder.build("FROM base\nCOPY <<EOF /h\none\nEOF\n")
     assert told(builder.build("FROM base\nCOPY <<EOF /h\ntwo\nEOF\n"))[2].endswith("changed (content)")
+
+
+def test_an_argument_that_no_file_step_sees(builder: Builder) -> None:
+    builder.file("a", "1")
+    text = "FROM base\nARG V=1\nCOPY a /a\nWORKDIR /w\nRUN true\nARG W=1\n"
+    builder.build(text)
+    assert told(builder.build(text, args={"W": "2"})) == {}
+    assert told(builder.build(text, args={"V": "2"})) == {4: "ARG V 1 -> 2"}
+
+
+def test_the_platform(builder: Builder, busybox_tar: Path) -> None:
+    builder.file("a", "1")
+    scratch = "FROM scratch\nCOPY a /\n"
+    builder.build(scratch, platform="linux/amd64")
+    assert told(builder.build(scratch, platform="linux/arm64")) == {}
+    named = "FROM scratch\nARG TARGETARCH\nCOPY a /$TARGETARCH/\n"
+    builder.build(named, platform="linux/amd64")
+    reason = "the destination /amd64/ -> /arm64/"
+    assert told(builder.build(named, platform="linux/arm64")) == {2: reason}
+    text = "FROM based\nCOPY a /\n"
+    for architecture, layers in (("amd64", ()), ("arm64", ("touch /other",))):
+        config = builder.build("FROM base\n" + "".join(f"RUN {each}\n" for each in layers))
+        image = config.config.replace(architecture=architecture, variant="")
+        keys = config.record.layer_keys
+        builder.store.images.add(image.serialize(), keys, references=["docker.io/library/based:latest"])
+        built = builder.build(text, platform=f"linux/{architecture}")
+    assert told(built) == {2: "platform linux/amd64 -> linux/arm64"}
