@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     Record: TypeAlias = "tuple[str, int, int, int, str]"  # kind, mode, uid, gid, content
 
-LIMIT = 5000  # records of a step; of a larger tree only directories are kept apart
+LIMIT = 10_000  # records of a step; of a larger tree only directories are kept apart
 _FOLDED = "tree"
 _HASH_DIGITS = 16  # to see a change takes less than to be safe from a forger
 

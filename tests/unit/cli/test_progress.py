@@ -7,11 +7,12 @@ import json
 import re
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from cowl.cli import human
-from cowl.cli.json_progress import JsonProgress
+from cowl.cli.json_progress import JsonProgress, event_name
 from cowl.cli.progress import PlainProgress, UnknownProgress, build_progress
 from cowl.errors import NotFound
 from cowl.events import (
@@ -325,3 +326,18 @@ def test_rawjson_is_refused_by_name() -> None:
     with pytest.raises(UnknownProgress) as caught:
         build_progress("rawjson", quiet=False)
     assert '"json"' in caught.value.hint
+
+
+def test_the_documented_fields_are_those_of_the_records() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "progress.md").read_text()
+    rows = re.findall(r"^\| `([a-z_`, ]+)` \| (.*) \|$", text, re.MULTILINE)
+    told = {
+        name: re.findall(r"`([a-z_-]+)`", re.sub(r"\(.*?\)", "", fields))
+        for names, fields in rows
+        for name in names.split("`, `")
+    }
+    for record in Event.__subclasses__():
+        name = event_name(record.__name__)
+        assert told.get(name) == list(record._fields), f"docs/progress.md: the row of {name}"
+    for value in (Difference, LineBytes, Waste):
+        assert all(f"`{field}`" in text for field in value._fields)
