@@ -29,15 +29,17 @@ def assemble(
     clock: Callable[[], float],
     delivery: Delivery = INTO_STORE,
     steps: Sequence[BuiltStep] = (),
+    epoch: int | None = None,
 ) -> ImageRecord:
     """Delivers the image; adds it and its names, in one transaction, if it is to come into the store.
 
     Every time in the config is that of a layer of this build, so the same layers and instructions give
-    the same image ID whether they were cached or not. What stands already is only read.
+    the same image ID whether they were cached or not. What stands already is only read. With an `epoch`
+    (seconds) that is every time.
     """
-    config = finished(state, clock)
+    config = finished(state, clock, epoch)
     raw = config.serialize()
-    if len(state.layers) == state.base_layers:
+    if len(state.layers) == state.base_layers and epoch is None:
         raw = _twin(store, state, config) or raw
     raw = delivery.config(raw, steps)
     names = sorted(str(tag) for tag in tags)
@@ -57,14 +59,17 @@ def _kept(store: Store, state: State, raw: bytes, names: list[str]) -> ImageReco
     return store.images.add(raw, state.layer_keys, references=names)
 
 
-def finished(state: State, clock: Callable[[], float]) -> ImageConfig:
+def finished(state: State, clock: Callable[[], float], epoch: int | None = None) -> ImageConfig:
     """The config with its diff_ids, and with a time in each history entry that this build added.
 
     An entry without a layer has the time of the new layer below it, else of the first new one; when
-    there is no new layer at all, the clock is asked.
+    there is no new layer at all, the clock is asked. With an `epoch` that is the time of all of them;
+    those of the base image stay, as BuildKit has it.
     """
-    new = [rfc3339(layer.created_at) for layer in state.layers[state.base_layers :]]
-    current = new[0] if new else rfc3339(clock())
+    layers = state.layers[state.base_layers :]
+    fixed = "" if epoch is None else rfc3339_whole(epoch)
+    new = [fixed or rfc3339(layer.created_at) for layer in layers]
+    current = new[0] if new else fixed or rfc3339(clock())
     waiting = iter(new)
     history: list[History] = []
     for entry in state.image.history:
@@ -86,6 +91,11 @@ def rfc3339(seconds: float) -> str:
     micros = round(seconds * 1_000_000)
     whole, part = divmod(micros, 1_000_000)
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole)) + f".{part:06d}Z"
+
+
+def rfc3339_whole(seconds: int) -> str:
+    """A time in UTC without a fraction, as Go writes it: "2024-05-06T07:08:09Z"."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
 
 def _known(store: Store, identity: Digest) -> ImageRecord | None:

@@ -9,6 +9,8 @@ from cowl.build.assemble import INTO_STORE, assemble
 from cowl.build.check import warn
 from cowl.build.config_steps import with_labels
 from cowl.build.context import Context, read_dockerfile, read_ignore, shown_name
+from cowl.build.epoch import NAME as EPOCH
+from cowl.build.epoch import epoch_of
 from cowl.build.executor import Executor
 from cowl.build.named_contexts import NamedContexts
 from cowl.build.plan import make_plan
@@ -78,7 +80,10 @@ def build(
         raise InvalidRequest(
             f"network {request.network!r} is not supported", hint="RUN can have the network host or none"
         )
+    epoch = epoch_of(request)
     given = {name: value for name, value in request.build_args if value is not None}
+    if epoch is not None:
+        given[EPOCH] = str(epoch)
     host = Platform.host()
     platform = Platform.parse(request.platform) if request.platform else host
     named = NamedContexts(request.build_contexts, resolve_layout)
@@ -87,6 +92,7 @@ def build(
         Context(os.path.abspath(request.context)) as context,
         named,
     ):
+        context.epoch = named.epoch = epoch
         file = _load(context, request.dockerfile)
         plan = make_plan(
             file,
@@ -103,7 +109,17 @@ def build(
         wanted = platform if request.platform else None
         origin = _origin(request)
         ground = Ground(
-            file, context, given, platform, wanted, request.network, emit, named, origin, remotes=remotes
+            file,
+            context,
+            given,
+            platform,
+            wanted,
+            request.network,
+            emit,
+            named,
+            origin,
+            epoch=epoch,
+            remotes=remotes,
         )
         record = _execute(request, plan, ground, tags, store, runtime, resolve_base, clock, delivery)
     emit(BuildFinished(str(record.id), tuple(tag.familiar for tag in tags), delivery.keeps_image))
@@ -182,7 +198,7 @@ def _execute(
                 state = with_labels(executor.run(), request.labels)
                 if delivery.wants_layers:
                     executor.hold(state)
-                record = assemble(store, state, tags, clock, delivery, executor.steps)
+                record = assemble(store, state, tags, clock, delivery, executor.steps, ground.epoch)
                 if request.explain or executor.carried_out:
                     _explain_bytes(state, store, ground.emit, whole=request.explain)
                 return record

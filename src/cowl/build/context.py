@@ -6,7 +6,8 @@ import errno
 import os
 import stat
 
-from cowl.build.tree import DIRECTORY, Entry, Unreadable, entry_of
+from cowl.build.tree import DIRECTORY, SYMLINK, Entry, Unreadable, entry_of
+from cowl.build.umask import USUAL, umask_of
 from cowl.errors import Denied, Invalid, NotFound
 from cowl.linux.files import open_beneath
 
@@ -15,9 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Self
 
+    from cowl.build.umask import Umask
     from cowl.dockerfile.ignore import Matcher
 
 
+NANO = 1_000_000_000
 TEXT_LIMIT = 64 << 20  # bytes of a Dockerfile or .dockerignore
 
 
@@ -55,14 +58,17 @@ class Context:
     """A directory that COPY reads. It is a `cowl.build.tree.Tree`; everything in it belongs to root.
 
     Paths are resolved as if the directory were "/" (openat2(2), RESOLVE_IN_ROOT). What `ignore`
-    excludes is not there.
+    excludes is not there. Files bear the time `epoch` (seconds), if there is one, and the modes that they
+    would have without the umask of who checked them out, see `cowl.build.umask`.
     """
 
     def __init__(self, directory: str, check: Callable[[], object] = bool) -> None:
         self.directory = directory
         self.ignore: Matcher | None = None
+        self.epoch: int | None = None
         self._kept = ("/", -1)
         self._check = check
+        self._umask: Umask | None = None
         try:
             self._fd = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as problem:
@@ -77,6 +83,8 @@ class Context:
         again = Context(f"/proc/self/fd/{self._fd}", check)
         again.directory = self.directory
         again.ignore = self.ignore
+        again.epoch = self.epoch
+        again._umask = self._umask
         return again
 
     def close(self) -> None:
@@ -109,9 +117,10 @@ class Context:
             raise Unreadable(path, problem) from problem
         try:
             real = os.readlink(f"/proc/self/fd/{fd}")
-            return entry_of(self._relative(real), os.fstat(fd), "", 0, 0)
+            status = os.fstat(fd)
         finally:
             os.close(fd)
+        return self._seen(self._relative(real), status, "")
 
     def exists_hidden(self, path: str) -> bool:
         """Whether there is such a file, .dockerignore aside."""
@@ -186,7 +195,35 @@ class Context:
             target = os.readlink(name, dir_fd=directory) if stat.S_ISLNK(status.st_mode) else ""
         except OSError as problem:
             raise Unreadable(path, problem) from problem
-        return entry_of(path, status, target, 0, 0)
+        return self._seen(path, status, target)
+
+    def _seen(self, path: str, status: os.stat_result, target: str) -> Entry:
+        """The entry with the mode and time that it is to be copied with."""
+        entry = entry_of(path, status, target, 0, 0)
+        if self._umask is None:
+            self._umask = umask_of(self._modes())
+        if self._umask != USUAL and entry.kind != SYMLINK:
+            entry = entry.replace(mode=self._umask.undone(entry.mode))
+        return entry if self.epoch is None else entry.replace(mtime_ns=self.epoch * NANO)
+
+    def _modes(self) -> Iterator[int]:
+        """Those of all that is visible, links aside."""
+        pending = [""]
+        while pending:
+            current = pending.pop()
+            folder, _, name = current.rpartition("/")
+            try:
+                status = os.stat(name or ".", dir_fd=self._directory(folder), follow_symlinks=False)
+            except OSError:
+                continue  # who copies it will say so
+            if not stat.S_ISLNK(status.st_mode) and not (current and self._excluded(current)):
+                yield stat.S_IMODE(status.st_mode)
+            if stat.S_ISDIR(status.st_mode) and not (current and self._hides_all(current)):
+                prefix = f"{current}/" if current else ""
+                pending += [prefix + each for each in self._listed(current)]
+
+    def _hides_all(self, path: str) -> bool:
+        return self._excluded(path) and not self._descend(path)
 
     def _listed(self, path: str) -> list[str]:
         try:

@@ -29,3 +29,4 @@ class BuildKeywords(TypedDict, total=False):
     pull: bool
     tags: Sequence[str]
     target: str
+    timestamp: int | None

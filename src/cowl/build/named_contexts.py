@@ -52,19 +52,24 @@ class NamedContext(Value):
 
 
 class NamedContexts:
-    """The named contexts of a build. A `with` block: at its end the directories are closed."""
+    """The named contexts of a build. A `with` block: at its end the directories are closed.
+
+    `epoch` is that of the directories, see `Context`.
+    """
 
     def __init__(self, pairs: Iterable[tuple[str, str]], resolve_layout: ResolveLayout | None = None) -> None:
         self._found = {each.key: each for each in (parse_context(*pair) for pair in pairs)}
         self._resolve_layout = resolve_layout
         self._open: dict[str, Context] = {}
         self._check: Callable[[], object] = bool
+        self.epoch: int | None = None
 
     def again(self, check: Callable[[], object]) -> NamedContexts:
         """The same contexts for another thread, see `Context.again`."""
         again = NamedContexts((), self._resolve_layout)
         again._found = self._found
         again._check = check
+        again.epoch = self.epoch
         return again
 
     def find(self, name: str) -> NamedContext | None:
@@ -90,6 +95,7 @@ class NamedContexts:
             from cowl.dockerfile.ignore import parse_ignore
 
             found = self._open[context.key] = Context(context.target, self._check)
+            found.epoch = self.epoch
             ignore = read_own_ignore(found)
             if ignore is not None:
                 found.ignore = parse_ignore(ignore[1], os.path.join(context.target, ignore[0]))

@@ -38,6 +38,8 @@ class BuildRequest(Value):
     explain         look into all layers, also those of the base, for where the bytes went
     jobs            how many stages to build at a time; 0 is as many as there are processors
     outputs         what to give; () is an image in the store
+    timestamp       seconds since 1970: the time of the image and the latest of its new files, as the build
+                    argument SOURCE_DATE_EPOCH gives it; None is now
     """
 
     context: str
@@ -57,6 +59,7 @@ class BuildRequest(Value):
     jobs: int = 0
     no_cache_filter: tuple[str, ...] = ()
     outputs: tuple[Output, ...] = ()
+    timestamp: int | None = None
 
 
 def build_request(context: str | os.PathLike[str], options: BuildKeywords) -> BuildRequest:

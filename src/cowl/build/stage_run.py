@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cowl.build.config_steps import apply_config, declare, is_config_step
 from cowl.build.copy_task import copy_task
+from cowl.build.epoch import at_epoch
 from cowl.build.history import told
 from cowl.build.named_contexts import DIRECTORY
 from cowl.build.places import locate
@@ -108,6 +109,7 @@ class StageRun:
         node = nodes.Copy(base.source, base.raw, sources=(nodes.Word("."),), dest=nodes.Word("/"))
         state = from_scratch(self._platform() or self._ground.platform)
         task = copy_task(state, node, self._ground, tree, "the named context")
+        task = at_epoch(task, self._ground.epoch)
         return self._told(task, self._layer(self._stage.number, task)[0])
 
     def _step(self, step: Step, state: State) -> State:
@@ -118,7 +120,8 @@ class StageRun:
         if is_config_step(node):
             return apply_config(state, node, ground.file)
         try:
-            return self._files(step.number, self._task(state, node, ground), ground)
+            task = at_epoch(self._task(state, node, ground), ground.epoch)
+            return self._files(step.number, task, ground)
         except CowlError as problem:
             self._check_layers(state)
             locate(problem, ground.file, node)

@@ -28,6 +28,7 @@ class Ground(Value):
     platform       what the image is for
     base_platform  the same if the caller asked for it, else None: any base that is there will do
     origin         what tells this Dockerfile in this context from others on this machine; never shown
+    epoch          the time (seconds) that a reproducible build knows, see `cowl.build.epoch`
     crew           what takes long asks it now and then whether it shall end
     remotes        where ADD gets what is not in the context; None: nowhere
     """
@@ -41,6 +42,7 @@ class Ground(Value):
     emit: Emit
     contexts: NamedContexts
     origin: str = ""
+    epoch: int | None = None
     crew: Alone | Crew = Alone()
     remotes: Remotes | None = None
 

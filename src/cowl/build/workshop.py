@@ -56,6 +56,10 @@ def make(
         made, reusable = _fill(number, task, ground, store, stage, runtime)
         if not made:
             return None, reusable
+        if ground.epoch is not None:
+            from cowl.layer.times import clamp
+
+            clamp(stage.diff, ground.epoch)
         packed = pack(stage.diff, lambda _part: ground.crew.check(), owners=for_euid(os.geteuid()))
         return store.layers.commit(stage, packed.diff_id, packed.tar_bytes), reusable
 

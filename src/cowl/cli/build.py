@@ -47,6 +47,7 @@ def build(call: Call) -> int:
             jobs=call.number("jobs"),
             labels=pairs(call.many("label")),
             target=call.text("target"),
+            timestamp=_timestamp(call.text("timestamp")),
             explain=call.on("explain"),
             no_cache=call.on("no-cache"),
             no_cache_filter=call.many("no-cache-filter"),
@@ -95,8 +96,13 @@ def _local(context: str) -> str:
 
 
 def _build_args(words: tuple[str, ...]) -> dict[str, str | None]:
-    """ "KEY=value", or "KEY" for the value that this process's environment has, if it has one."""
+    """ "KEY=value", or "KEY" for the value that this process's environment has, if it has one.
+
+    SOURCE_DATE_EPOCH need not be named: as with buildx the environment's holds.
+    """
     found: dict[str, str | None] = {}
+    if os.environ.get("SOURCE_DATE_EPOCH"):
+        found["SOURCE_DATE_EPOCH"] = os.environ["SOURCE_DATE_EPOCH"]
     for word in words:
         key, equals, value = word.partition("=")
         if equals:
@@ -104,3 +110,9 @@ def _build_args(words: tuple[str, ...]) -> dict[str, str | None]:
         elif key in os.environ:
             found[key] = os.environ[key]
     return found
+
+
+def _timestamp(text: str) -> int | None:
+    if text and not (text.isascii() and text.isdecimal()):
+        raise Invalid(f"--timestamp takes seconds since 1970-01-01, not {text!r}")
+    return int(text[:20]) if text else None

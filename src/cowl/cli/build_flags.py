@@ -73,4 +73,11 @@ BUILD = (
     Flag("quiet", "q", BOOL, "Suppress the build output and print image ID on success"),
     Flag("tag", "t", LIST, 'Name and optionally a tag in the "name:tag" format'),
     Flag("target", "", TEXT, "Set the target build stage to build"),
+    Flag(
+        "timestamp",
+        "",
+        TEXT,
+        "Set the time of the image, and the latest of its new files, in seconds since 1970",
+        "seconds",
+    ),
 )
