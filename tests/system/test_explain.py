@@ -13,7 +13,7 @@ import pytest
 from tests.building import Builder, Built, as_fixture
 from tests.caller import Caller
 
-from cowl.events import StepMissed
+from cowl.events import StepMissed, StepStarted
 
 builder = as_fixture()
 
@@ -364,3 +364,25 @@ def test_the_platform(builder: Builder, busybox_tar: Path) -> None:
         builder.store.images.add(image.serialize(), keys, references=["docker.io/library/based:latest"])
         built = builder.build(text, platform=f"linux/{architecture}")
     assert told(built) == {2: "platform linux/amd64 -> linux/arm64"}
+
+
+def test_stages_side_by_side_are_explained_each_for_itself(builder: Builder) -> None:
+    stage = "FROM base AS s{0}\nCOPY {0} /f\nRUN cp /f /{0}\n"
+    copies = "".join(f"COPY --from=s{name} /{name} /\n" for name in "abc")
+    text = "".join(stage.format(name) for name in "abc") + "FROM base\n" + copies
+    for name in "abc":
+        builder.file(name, "1")
+    builder.build(text)
+    for name in "ac":
+        builder.file(name, "2")
+    built = builder.build(text)
+    by_line = {event.number: event.line for event in built.events if isinstance(event, StepStarted)}
+    assert {by_line[number]: reason for number, reason in told(built).items()} == {
+        2: "a changed (content)",
+        3: ABOVE,
+        8: "c changed (content)",
+        9: ABOVE,
+        11: "a changed (content)",
+        12: ABOVE,
+        13: "step above, c changed (content)",
+    }

@@ -163,6 +163,7 @@ class PlainProgress(Progress):
             self._flush(event.number)
             self._of_step(event.number, "CANCELED")
             self._started.pop(event.number, None)
+            self._speaking = 0
         elif isinstance(event, BuildFinished):
             self._built(event)
         elif isinstance(event, Exported):

@@ -25,6 +25,7 @@ from cowl.events import (
     LineBytes,
     PullFinished,
     PullStarted,
+    StepCanceled,
     StepFinished,
     StepMissed,
     StepOutput,
@@ -341,3 +342,9 @@ def test_the_documented_fields_are_those_of_the_records() -> None:
         assert told.get(name) == list(record._fields), f"docs/progress.md: the row of {name}"
     for value in (Difference, LineBytes, Waste):
         assert all(f"`{field}`" in text for field in value._fields)
+
+
+def test_a_canceled_step_speaks_no_more() -> None:
+    one, two = StepStarted(1, 2, "a", "RUN 1", 1), StepStarted(2, 2, "b", "RUN 2", 2)
+    lines = plain(two, one, StepCanceled(1), StepOutput(2, "stdout", b"x\n"))
+    assert without_times(lines[-4:]) == ["#1 CANCELED", "", "#2 [b 2/2] RUN 2", "#2 x"]
