@@ -14,6 +14,11 @@ __version__ = "0.1.0"
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cowl.accounting.usage import Usage as Usage
+    from cowl.caches import InlineCacheTarget as InlineCacheTarget
+    from cowl.caches import LocalCacheSource as LocalCacheSource
+    from cowl.caches import LocalCacheTarget as LocalCacheTarget
+    from cowl.caches import RegistryCacheSource as RegistryCacheSource
+    from cowl.caches import RegistryCacheTarget as RegistryCacheTarget
     from cowl.config import Config as Config
     from cowl.container.handle import Container as Container
     from cowl.container.result import CompletedRun as CompletedRun
@@ -29,10 +34,19 @@ if TYPE_CHECKING:
     from cowl.errors import NotFound as NotFound
     from cowl.errors import Unavailable as Unavailable
     from cowl.image.view import Image as Image
+    from cowl.outputs import BlobForm as BlobForm
+    from cowl.outputs import CacheOnlyOutput as CacheOnlyOutput
+    from cowl.outputs import DockerOutput as DockerOutput
+    from cowl.outputs import ImageOutput as ImageOutput
+    from cowl.outputs import LocalOutput as LocalOutput
+    from cowl.outputs import OciOutput as OciOutput
+    from cowl.outputs import TarOutput as TarOutput
     from cowl.runtime.failures import CommandNotExecutable as CommandNotExecutable
     from cowl.runtime.failures import CommandNotFound as CommandNotFound
 
 _HOMES = {
+    "BlobForm": "cowl.outputs",
+    "CacheOnlyOutput": "cowl.outputs",
     "CommandNotExecutable": "cowl.runtime.failures",
     "CommandNotFound": "cowl.runtime.failures",
     "CompletedRun": "cowl.container.result",
@@ -42,13 +56,23 @@ _HOMES = {
     "Corrupt": "cowl.errors",
     "CowlError": "cowl.errors",
     "Denied": "cowl.errors",
+    "DockerOutput": "cowl.outputs",
     "Engine": "cowl.engine",
     "Finding": "cowl.dockerfile.checks.finding",
     "Image": "cowl.image.view",
+    "ImageOutput": "cowl.outputs",
+    "InlineCacheTarget": "cowl.caches",
     "Invalid": "cowl.errors",
+    "LocalCacheSource": "cowl.caches",
+    "LocalCacheTarget": "cowl.caches",
+    "LocalOutput": "cowl.outputs",
     "NotFound": "cowl.errors",
+    "OciOutput": "cowl.outputs",
+    "RegistryCacheSource": "cowl.caches",
+    "RegistryCacheTarget": "cowl.caches",
     "RunFailed": "cowl.container.result",
     "RunTimeout": "cowl.container.result",
+    "TarOutput": "cowl.outputs",
     "Unavailable": "cowl.errors",
     "Usage": "cowl.accounting.usage",
 }

@@ -325,7 +325,13 @@ class Engine:
         from cowl.transfer.build_delivery import BuildDelivery
 
         return BuildDelivery(
-            request.outputs, request.tags, store=self.store, config=self.config, emit=self._emit
+            request.outputs,
+            request.tags,
+            cache_from=request.cache_from,
+            cache_to=request.cache_to,
+            store=self.store,
+            config=self.config,
+            emit=self._emit,
         )
 
     def close(self) -> None:

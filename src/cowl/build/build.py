@@ -121,7 +121,10 @@ def build(
             epoch=epoch,
             remotes=remotes,
         )
-        record = _execute(request, plan, ground, tags, store, runtime, resolve_base, clock, delivery)
+        try:
+            record = _execute(request, plan, ground, tags, store, runtime, resolve_base, clock, delivery)
+        finally:
+            delivery.close()
     emit(BuildFinished(str(record.id), tuple(tag.familiar for tag in tags), delivery.keeps_image))
     return record
 

@@ -43,6 +43,10 @@ if TYPE_CHECKING:
             """Called before the image is published: what fails here publishes nothing."""
             ...
 
+        def close(self) -> None:
+            """Called when the build has ended, well or not."""
+            ...
+
         def published(self, image: ImageRecord, steps: Sequence[BuiltStep]) -> None:
             """Called when the image stands in the store, or would."""
             ...
@@ -63,6 +67,9 @@ class IntoStore:
         return raw
 
     def deliver(self, image: ImageRecord, steps: Sequence[BuiltStep]) -> None:
+        """Nothing."""
+
+    def close(self) -> None:
         """Nothing."""
 
     def published(self, image: ImageRecord, steps: Sequence[BuiltStep]) -> None:

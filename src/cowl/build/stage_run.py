@@ -142,7 +142,7 @@ class StageRun:
         """Remembers the step for a cache that may be exported."""
         if task.inputs is not None:
             layer = None if isinstance(made, NoLayer) else made
-            step = BuiltStep(task.inputs.key, task.inputs.document, layer, task.history)
+            step = BuiltStep(task.inputs.key, layer, task.history)
             self._steps.append(step)
 
     def _layer(

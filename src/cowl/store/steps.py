@@ -28,13 +28,11 @@ NO_LAYER: Final = NoLayer()
 class BuiltStep(Value):
     """A step of a build that is done, made or cached: what a build cache can tell others.
 
-    inputs    the document that `key` is the hash of
     layer     what it made, None for a step that changed no file
     in_image  it belongs to the stages that the image lies on, not only to one that these copy from
     """
 
     key: str
-    inputs: str
     layer: Layer | None
     description: str
     in_image: bool = True

@@ -95,6 +95,7 @@ class LayerJob(Value):
 class Fetch:
     """The layers of one pull. `open_blob` starts a verified download; `lease` keeps what was committed.
 
+    `below` are layers at the bottom that are here already and need no job.
     Emits BlobProgress, never from two threads at once.
     """
 
@@ -104,6 +105,8 @@ class Fetch:
         lease: Lease,
         open_blob: Callable[[Descriptor], Blob],
         emit: Emit,
+        *,
+        below: Sequence[Layer] = (),
     ) -> None:
         self._store = store
         self._lease = lease
@@ -111,7 +114,7 @@ class Fetch:
         self._emit = emit
         self._emitting = threading.Lock()
         self._changed = threading.Condition()
-        self._layers: dict[int, Layer] = {}
+        self._layers: dict[int, Layer] = dict(enumerate(below))
         self._streams: set[Blob] = set()
         self._cancelled = False
 
