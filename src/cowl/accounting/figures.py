@@ -87,6 +87,22 @@ class CacheUsage(Value):
     in_use: bool
 
 
+class CacheMountUsage(Value):
+    """What RUN --mount=type=cache has kept. `name` is the id= of the Dockerfile.
+
+    size_bytes       apparent
+    allocated_bytes  on disk, of its whole directory: freed when it is removed, which `in_use` forbids
+    """
+
+    id: str
+    name: str
+    created_at: float
+    last_used: float
+    size_bytes: int
+    allocated_bytes: int
+    in_use: bool
+
+
 class LayerUsage(Value):
     """A layer: who refers to it, and which kind owns its bytes ("image", "container", "step", "staging").
 

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from cowl.store.layers import Layer
     from cowl.store.rows import Rows
 
-Object: TypeAlias = "tuple[str, str]"  # ("image" | "container" | "step", its ID or key)
+Object: TypeAlias = "tuple[str, str]"  # ("image" | "container" | "step" | "cache", its ID or key)
 
-IMAGE, CONTAINER, STEP, STAGING = "image", "container", "step", "staging"
+IMAGE, CONTAINER, STEP, CACHE, STAGING = "image", "container", "step", "cache", "staging"
 
 
 class Bytes(Value):
@@ -32,11 +32,23 @@ class Bytes(Value):
 
 
 class Ledger:
-    """The references of a store at one moment. `uppers`: bytes of each container's directory, by ID."""
+    """The references of a store at one moment.
 
-    def __init__(self, rows: Rows, uppers: Mapping[str, Bytes]) -> None:
+    uppers  bytes of each container's directory, by ID
+    caches  bytes of each cache mount's, by ID; `used`: those that a build uses
+    """
+
+    def __init__(
+        self,
+        rows: Rows,
+        uppers: Mapping[str, Bytes],
+        caches: Mapping[str, Bytes] | None = None,
+        used: frozenset[str] = frozenset(),
+    ) -> None:
         self.rows = rows
         self.uppers = uppers
+        self.caches = caches or {}
+        self.used = used
         self.layers: dict[str, Layer] = {layer.key: layer for layer in rows.layers}
         self._users: dict[str, dict[str, list[str]]] = {IMAGE: {}, CONTAINER: {}, STEP: {}}
         self._needs: dict[Object, frozenset[str]] = {}
@@ -76,12 +88,16 @@ class Ledger:
         """What removing exactly these objects frees: a function of the set, never a sum over it.
 
         A layer goes when all that refer to it (images, containers, steps) are in the set, and no
-        running pull or build pins it. Objects that do not exist free nothing.
+        running pull or build pins it. A cache mount goes when no build uses it. Objects that do not
+        exist free nothing.
         """
         touched: set[str] = set().union(*(self._needs.get(found, frozenset()) for found in objects))
         layers = self.bytes_of(key for key in touched if self._goes_with(key, objects))
         gone = (identity for kind, identity in objects if kind == CONTAINER)
-        return sum((self.uppers.get(identity, Bytes()) for identity in gone), layers)
+        unused = (identity for kind, identity in objects if kind == CACHE and identity not in self.used)
+        own = [self.uppers.get(identity, Bytes()) for identity in gone]
+        own += [self.caches.get(identity, Bytes()) for identity in unused]
+        return sum(own, layers)
 
     def _goes_with(self, key: str, objects: frozenset[Object]) -> bool:
         return key not in self.rows.pinned and all(

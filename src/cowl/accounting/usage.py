@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import json
 
-from cowl.accounting.figures import CacheUsage, ContainerUsage, ImageUsage, LayerUsage, UsageRow
-from cowl.accounting.ledger import CONTAINER, IMAGE, STEP, Bytes, Ledger
+from cowl.accounting.figures import (
+    CacheMountUsage,
+    CacheUsage,
+    ContainerUsage,
+    ImageUsage,
+    LayerUsage,
+    UsageRow,
+)
+from cowl.accounting.ledger import CACHE, CONTAINER, IMAGE, STEP, Bytes, Ledger
 from cowl.oci.reference import Reference
 from cowl.value import Value
 
@@ -14,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from cowl.accounting.ledger import Object
+    from cowl.store.cache_mounts import CacheMount
     from cowl.store.rows import ContainerRow, ImageRow, Rows, StepRow
     from cowl.store.store import Store
 
@@ -36,10 +44,12 @@ class Usage(Value):
     metadata_bytes: int
     staging_bytes: int
     total_allocated_bytes: int
+    cache_mounts: tuple[CacheMountUsage, ...] = ()
 
     def reclaimable(self, objects: Iterable[Object]) -> int:
-        """Bytes on disk that removing exactly these frees: ("image", ID), ("container", ID), ("step", key).
+        """Bytes on disk that removing exactly these frees.
 
+        Objects are ("image", ID), ("container", ID), ("step", key) and ("cache", ID) of a cache mount.
         A function of the set: the figures of single objects must not be added up. What does not exist
         frees nothing.
         """
@@ -49,26 +59,34 @@ class Usage(Value):
             for layer in self.layers
             if layer.referents and layer.referents <= wanted and not layer.pinned
         )
-        return layers + sum(
-            container.allocated_bytes for container in self.containers if (CONTAINER, container.id) in wanted
+        containers = (box.allocated_bytes for box in self.containers if (CONTAINER, box.id) in wanted)
+        mounts = (
+            mount.allocated_bytes
+            for mount in self.cache_mounts
+            if (CACHE, mount.id) in wanted and not mount.in_use
         )
+        return layers + sum(containers) + sum(mounts)
 
 
 def usage(store: Store) -> Usage:
     """Measures a store: rows, a fresh look at uppers without a recorded measure, no walk of any image."""
     rows = store.rows()
     uppers = store.measure_containers(rows.containers)
+    mounts = store.cache_mounts.measured(rows.cache_mounts) if rows.cache_mounts else ()
     ledger = Ledger(
         rows,
         {
             identity: Bytes(found.size_bytes, found.allocated_bytes + found.overhead_bytes)
             for identity, found in uppers.items()
         },
+        {mount.id: Bytes(mount.size_bytes, mount.allocated_bytes) for mount in mounts},
+        frozenset(mount.id for mount in mounts if mount.in_use),
     )
     metadata, staging = store.measure_rest()
     users = _users(rows)
     layers = sum(layer.allocated_bytes for layer in rows.layers)
     containers = sum(upper.allocated_bytes for upper in ledger.uppers.values())
+    caches = sum(cache.allocated_bytes for cache in ledger.caches.values())
     return Usage(
         rows=_rows(ledger),
         images=tuple(_image(ledger, image, users.get(image.id, 0)) for image in rows.images),
@@ -77,7 +95,8 @@ def usage(store: Store) -> Usage:
         layers=tuple(_layer(ledger, key) for key in ledger.layers),
         metadata_bytes=metadata,
         staging_bytes=staging,
-        total_allocated_bytes=layers + containers + metadata + staging,
+        total_allocated_bytes=layers + containers + caches + metadata + staging,
+        cache_mounts=tuple(map(_cache_mount, mounts)),
     )
 
 
@@ -86,8 +105,9 @@ def _rows(ledger: Ledger) -> tuple[UsageRow, ...]:
     used = {container.image_id for container in rows.containers}
     idle_images = frozenset((IMAGE, image.id) for image in rows.images if image.id not in used)
     idle_containers = frozenset((CONTAINER, row.id) for row in rows.containers if row.state != "running")
-    steps = frozenset((STEP, step.key) for step in rows.steps)
-    in_use = sum(step.layer_key in rows.pinned for step in rows.steps)
+    cached = frozenset((STEP, step.key) for step in rows.steps) | {(CACHE, each) for each in ledger.caches}
+    in_use = sum(step.layer_key in rows.pinned for step in rows.steps) + len(ledger.used)
+    kept = sum(ledger.caches.values(), ledger.owned(STEP))
     standing = ledger.owned(IMAGE) + ledger.owned(CONTAINER)
     uppers = sum(ledger.uppers.values(), Bytes())
     stopped = sum((ledger.uppers[identity] for _, identity in idle_containers), Bytes())
@@ -103,7 +123,7 @@ def _rows(ledger: Ledger) -> tuple[UsageRow, ...]:
             "Containers", len(rows.containers), len(rows.containers) - len(idle_containers), uppers, stopped
         ),
         _row("Local Volumes", 0, 0, Bytes(), Bytes()),
-        _row("Build Cache", len(rows.steps), in_use, ledger.owned(STEP), ledger.frees(steps)),
+        _row("Build Cache", len(cached), in_use, kept, ledger.frees(cached)),
     )
 
 
@@ -192,6 +212,11 @@ def _step(ledger: Ledger, step: StepRow) -> CacheUsage:
         shared=bool(step.layer_key) and bool(ledger.users(step.layer_key, IMAGE)),
         in_use=step.layer_key in ledger.rows.pinned,
     )
+
+
+def _cache_mount(mount: CacheMount) -> CacheMountUsage:
+    about = (mount.id, mount.name, mount.created_at, mount.last_used)
+    return CacheMountUsage(*about, mount.size_bytes, mount.allocated_bytes, mount.in_use)
 
 
 def _layer(ledger: Ledger, key: str) -> LayerUsage:

@@ -14,21 +14,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _BLOCK = 512  # st_blocks counts these, whatever the file system's own block size: stat(2)
-_CONTENT = ("layers", "containers", "staging", "trash")
+_CONTENT = ("layers", "containers", "caches", "staging", "trash")
 
 
 class Walk(Value):
     """What lies on disk, in allocated bytes.
 
-    owners  ((place, bytes), ...): "layers/<key>", "containers/<id>", "staging/<x>", "trash/<x>",
-            and "metadata" for all else; sorted
+    owners  ((place, bytes), ...): "layers/<key>", "containers/<id>", "caches/<id>", "staging/<x>",
+            "trash/<x>", and "metadata" for all else; sorted
     """
 
     total_allocated_bytes: int
     owners: tuple[tuple[str, int], ...]
 
     def under(self, place: str) -> dict[str, int]:
-        """The bytes of everything in "layers", "containers", "staging" or "trash", by name."""
+        """The bytes of everything in "layers", "containers", "caches", "staging" or "trash", by name."""
         start = f"{place}/"
         return {name.removeprefix(start): size for name, size in self.owners if name.startswith(start)}
 

@@ -9,6 +9,7 @@ from cowl.build.assemble import INTO_STORE, assemble
 from cowl.build.check import warn
 from cowl.build.config_steps import with_labels
 from cowl.build.context import Context, read_dockerfile, read_ignore, shown_name
+from cowl.build.entitlements import check_entitlements
 from cowl.build.epoch import NAME as EPOCH
 from cowl.build.epoch import epoch_of
 from cowl.build.executor import Executor
@@ -104,6 +105,7 @@ def build(
             contexts=named,
         )
         _warn_unused(plan, emit)
+        _check_entitlements(plan, file, request)
         warn(file, plan, given, platform, store, context.ignore, emit)
         _warn_unfiltered(file, request.no_cache_filter, emit)
         wanted = platform if request.platform else None
@@ -120,6 +122,7 @@ def build(
             origin,
             epoch=epoch,
             remotes=remotes,
+            settings=request.settings,
         )
         try:
             record = _execute(request, plan, ground, tags, store, runtime, resolve_base, clock, delivery)
@@ -142,6 +145,13 @@ def _load(context: Context, name: str) -> Dockerfile:
 
         context.ignore = parse_ignore(ignore[1], ignore[0])
     return file
+
+
+def _check_entitlements(plan: BuildPlan, file: Dockerfile, request: BuildRequest) -> None:
+    """Before anything runs; what a base image's triggers bring along is looked at when it is there."""
+    for stage in plan.stages:
+        for step in stage.steps:
+            check_entitlements(step.file or file, step.node, request.network, request.settings.allow)
 
 
 def _warn_unused(plan: BuildPlan, emit: Emit) -> None:

@@ -66,10 +66,10 @@ class Misses:
     def _differences(self, note: StepNote, earlier: StepNote, task: Task) -> tuple[Difference, ...]:
         old, new = json.loads(earlier.inputs), json.loads(note.inputs)
         found = [*below_differences(old, new, self._above), *input_differences(old, new)]
-        if old["parts"].get("sources") != new["parts"].get("sources"):
+        if any(old["parts"].get(name) != new["parts"].get(name) for name in ("sources", "mounts")):
             files = changed_files(parse(self._notes.files(earlier.key)), files_of(task))
             found += [_with_rule(each, task, self._ground) for each in files]
-            if not files:
+            if not files and "sources" in new["parts"]:
                 found.append(Difference("the list of sources changed", "input", "sources"))
         return tuple(found)
 

@@ -56,11 +56,21 @@ class StepInputs(Value):
 
 
 def run_inputs(
-    chain: str, args: Sequence[str], env: Sequence[str], user: str, working_dir: str, network: str
+    chain: str,
+    args: Sequence[str],
+    env: Sequence[str],
+    user: str,
+    working_dir: str,
+    network: str,
+    more: Mapping[str, Any] | None = None,
 ) -> StepInputs:
-    """Those of a RUN. `env` is all that the process sees, in any order; the caller leaves proxies out."""
+    """Those of a RUN. `env` is all that the process sees, in any order; the caller leaves proxies out.
+
+    more  what only some RUNs have, by name: mounts, names of hosts, limits, security; empty ones don't count
+    """
     parts = {"args": list(args), "env": sorted(env), "user": user, "cwd": working_dir, "network": network}
-    return StepInputs("run", chain, parts)
+    extra = {name: value for name, value in (more or {}).items() if value}
+    return StepInputs("run", chain, {**parts, **extra})
 
 
 def copy_inputs(

@@ -10,6 +10,7 @@ from cowl.build.copy_task import CopyTask
 from cowl.build.file_records import NONE, bounded, read_files
 from cowl.build.keys import GENERATION, below
 from cowl.build.masking import masked
+from cowl.build.run_task import RunTask
 from cowl.dockerfile import nodes
 from cowl.store.notes import StepNote
 
@@ -33,7 +34,10 @@ def files_of(task: Task) -> FileRecords:
 
 
 def sources_of(task: Task) -> tuple[Source, ...]:
-    """What a COPY or ADD copies, in order."""
+    """What a COPY or ADD copies, or a RUN mounts, in order."""
+    if isinstance(task, RunTask):
+        # All of an image has no traces: its layers tell what it is.
+        return tuple(each.source for each in task.mounts if each.source and each.source.content.traces)
     if isinstance(task, AddTask):
         return tuple(source for part in task.parts for source in part.copy.sources)
     return task.sources if isinstance(task, CopyTask) else ()

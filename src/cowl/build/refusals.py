@@ -14,15 +14,11 @@ if TYPE_CHECKING:
     from cowl.oci.platform import Platform
 
 
-def check_supported(file: Dockerfile, node: Instruction, network: str) -> None:
+def check_supported(file: Dockerfile, node: Instruction, network: str = "") -> None:  # noqa: ARG001
     """Raises DockerfileError when `node`, expanded or not, needs what is not there yet."""
     check = _CHECKS.get(type(node))
     if check:
         check(file, node)
-    if isinstance(node, nodes.Run) and node.network == "host" and network == "none":
-        raise error_at(
-            file, node, "this build has no network: --network=host is not allowed", word=node.network
-        )
 
 
 def check_platform(file: Dockerfile, node: nodes.From, wanted: Platform | None, found: Platform) -> None:
@@ -45,13 +41,14 @@ def _refusal(
 
 
 def _run(file: Dockerfile, node: nodes.Run) -> None:
-    if node.mounts:
-        hint = "Leave the mount out if it only makes builds faster, or COPY what it brings."
-        raise _refusal(file, node, "--mount", node.mounts[0].text, hint=hint)
     if node.devices:
-        raise _refusal(file, node, "--device", node.devices[0])
-    if node.security and node.security != "sandbox":
-        raise _refusal(file, node, f"--security={node.security}", node.security)
+        raise error_at(
+            file,
+            node,
+            f"RUN --device={node.devices[0]}: a RUN of cowl has no devices of the host",
+            word=node.devices[0],
+            hint="A device needs rights that a rootless build does not have. Use it in a container outside.",
+        )
 
 
 def _copy(file: Dockerfile, node: nodes.Copy) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from cowl.build.run_settings import RunSettings, run_settings
 from cowl.value import Value
 
 TYPE_CHECKING = False
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from cowl.outputs import Output
 
 NETWORKS = ("host", "none")
+SETTINGS = ("add_hosts", "allow", "secrets", "shm_size", "ssh", "ulimits")  # keywords of `run_settings`
 
 
 class BuildRequest(Value):
@@ -40,6 +42,7 @@ class BuildRequest(Value):
     outputs         what to give; () is an image in the store
     timestamp       seconds since 1970: the time of the image and the latest of its new files, as the build
                     argument SOURCE_DATE_EPOCH gives it; None is now
+    settings    more about RUNs: secrets, agents, limits, entitlements
     """
 
     context: str
@@ -60,6 +63,7 @@ class BuildRequest(Value):
     no_cache_filter: tuple[str, ...] = ()
     outputs: tuple[Output, ...] = ()
     timestamp: int | None = None
+    settings: RunSettings = RunSettings()
 
 
 def build_request(context: str | os.PathLike[str], options: BuildKeywords) -> BuildRequest:
@@ -73,6 +77,9 @@ def build_request(context: str | os.PathLike[str], options: BuildKeywords) -> Bu
 
         pairs = options["build_contexts"].items()
         given["build_contexts"] = tuple((name, absolute_context(os.fspath(value))) for name, value in pairs)
+    told = {name: given.pop(name) for name in SETTINGS if name in given}
+    if told:
+        given["settings"] = run_settings(**told)  # type: ignore[arg-type]
     for name in ("cache_from", "cache_to", "no_cache_filter", "outputs", "tags"):
         given[name] = tuple(given.get(name, ()))  # type: ignore[arg-type]
     given["dockerfile"] = options.get("dockerfile") or ""

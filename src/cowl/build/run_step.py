@@ -10,16 +10,20 @@ from cowl.errors import CowlError, NotFound
 from cowl.events import StepOutput
 from cowl.linux.probe import require_containers
 from cowl.runtime.netfiles import write_network_files
-from cowl.runtime.options import Bind, ContainerOptions
+from cowl.runtime.options import CAPABILITIES, SHM_BYTES, Bind, ContainerOptions
 from cowl.runtime.spec import Bundle, container_spec
 from cowl.runtime.stdio import Stdio, StillRunning
 from cowl.runtime.user import resolve_user
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from cowl.build.alone import Alone
     from cowl.build.crew import Crew
+    from cowl.build.mount_step import Mounting
     from cowl.build.run_task import RunTask
+    from cowl.build.ssh_agent import Relay
     from cowl.build.task import Ground
     from cowl.layer.view import MergedView
     from cowl.linux.root_mount import RootMount
@@ -62,6 +66,7 @@ def run(
     directory: str,
     runtime: Runtime,
     ground: Ground,
+    mounting: Mounting | None = None,
 ) -> User:
     """Runs the command to its end, and gives whose it was. `directory` is an empty place for files.
 
@@ -69,22 +74,40 @@ def run(
     the crew gives up, it kills the command.
     """
     user = _user(task.user, view)
-    binds = write_network_files(directory, HOSTNAME, task.network)
+    settings = ground.settings
+    binds = write_network_files(directory, HOSTNAME, task.network, settings.hosts)
     options = ContainerOptions(
         args=task.args,
-        env=task.env,
+        env=_environment(task.env, mounting.env) if mounting else task.env,
         cwd=task.working_dir,
         user=user,
         hostname=HOSTNAME,
         network=task.network,
         binds=(*(Bind(source, target, True) for source, target in binds), *_script(task, directory)),
+        mounts=mounting.mounts if mounting else (),
+        limits=settings.limits,
+        shm_bytes=settings.shm_bytes or SHM_BYTES,
+        confined=not task.insecure,
+        capabilities=all_capabilities() if task.insecure else CAPABILITIES,
         rung=require_containers(),
     )
     bundle = Bundle(f"build-{os.urandom(8).hex()}", container_spec(options), root, directory)
-    code, tail = _to_the_end(number, bundle, runtime, ground)
+    code, tail = _to_the_end(number, bundle, runtime, ground, mounting.relays if mounting else ())
     if code:
         raise RunFailed(task, code, tail)
     return user
+
+
+def _environment(own: tuple[str, ...], more: Mapping[str, str]) -> tuple[str, ...]:
+    """The variables of a RUN with those of its mounts, which win over others of the same name."""
+    kept = (word for word in own if word.partition("=")[0] not in more)
+    return (*kept, *(f"{name}={value}" for name, value in more.items()))
+
+
+def all_capabilities() -> tuple[str, ...]:
+    from cowl.linux.credentials import CAPABILITIES as ALL
+
+    return ALL
 
 
 def _script(task: RunTask, directory: str) -> list[Bind]:
@@ -105,7 +128,9 @@ def _account_file(view: MergedView, path: str) -> bytes:
         return b""
 
 
-def _to_the_end(number: int, bundle: Bundle, runtime: Runtime, ground: Ground) -> tuple[int, bytes]:
+def _to_the_end(
+    number: int, bundle: Bundle, runtime: Runtime, ground: Ground, relays: Sequence[Relay]
+) -> tuple[int, bytes]:
     """Starts it with pipes, passes on what it writes; the exit code and the end of the output."""
     null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
     out, out_writer = os.pipe()
@@ -117,7 +142,7 @@ def _to_the_end(number: int, bundle: Bundle, runtime: Runtime, ground: Ground) -
             for fd in (null, out_writer, err_writer):
                 os.close(fd)
         try:
-            tail = _pass_on(number, {out: "stdout", err: "stderr"}, ground)
+            tail = _pass_on(number, {out: "stdout", err: "stderr"}, ground, relays)
             return _exit_code(running, ground.crew), tail
         finally:
             running.close()
@@ -135,28 +160,37 @@ def _exit_code(running: Running, crew: Alone | Crew) -> int:
             crew.check()
 
 
-def _pass_on(number: int, streams: dict[int, str], ground: Ground) -> bytes:
-    """Emits what is written until all writers are gone; gives the last bytes of both streams together."""
+def _pass_on(number: int, streams: dict[int, str], ground: Ground, relays: Sequence[Relay]) -> bytes:
+    """Emits what is written until all writers are gone; gives the last bytes of both streams together.
+
+    What is not taken yet waits in the pipes, and the command with it: memory does not grow with output.
+    """
     open_streams = dict(streams)
     tail = b""
-    poll = select.poll()
-    for fd in open_streams:
-        poll.register(fd, select.POLLIN)
-    if ground.crew.alarm >= 0:
-        poll.register(ground.crew.alarm, select.POLLIN)
+    alarms = [ground.crew.alarm] if ground.crew.alarm >= 0 else []
     while open_streams:
-        for fd, _ in poll.poll():
-            if fd not in open_streams:
+        for fd in _ready((*open_streams, *alarms, *(fd for relay in relays for fd in relay.fds))):
+            if fd in alarms:
                 ground.crew.check()
                 continue
+            if fd not in open_streams:
+                for relay in relays:
+                    relay.step(fd)
+                break  # descriptors may have closed, and their numbers come again
             data = os.read(fd, _CHUNK)
             if not data:
-                poll.unregister(fd)
                 del open_streams[fd]
                 continue
             tail = (tail + data)[-_TAIL_BYTES:]
             ground.emit(StepOutput(number, streams[fd], data))
     return tail
+
+
+def _ready(fds: tuple[int, ...]) -> list[int]:
+    poll = select.poll()
+    for fd in fds:
+        poll.register(fd, select.POLLIN)
+    return [fd for fd, _ in poll.poll()]
 
 
 def _last_lines(tail: bytes) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cowl.build.entitlements import check_entitlements
 from cowl.build.history import run_text
 from cowl.build.keys import run_inputs
 from cowl.build.plan import PROXIES
@@ -10,12 +11,17 @@ from cowl.build.task import Task
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+    from typing import Any
 
     from cowl.build.heredoc_command import Script
+    from cowl.build.mount_task import MountTask
+    from cowl.build.run_settings import RunSettings
     from cowl.build.state import State
     from cowl.build.task import Ground
+    from cowl.build.tree import Tree
     from cowl.dockerfile import nodes
+    from cowl.dockerfile.nodes import Word
 
 
 class RunTask(Task):
@@ -30,10 +36,18 @@ class RunTask(Task):
     working_dir: str
     network: str
     script: Script | None = None
+    mounts: tuple[MountTask, ...] = ()
+    insecure: bool = False
 
 
-def run_task(state: State, node: nodes.Run, ground: Ground) -> RunTask:
-    """The task of a RUN whose variables are in."""
+def run_task(
+    state: State, node: nodes.Run, ground: Ground, find: Callable[[Word], tuple[Tree, str]]
+) -> RunTask:
+    """The task of a RUN whose variables are in. `find` gives what a from= of its mounts means.
+
+    Raises DockerfileError, SourceNotFound.
+    """
+    check_entitlements(ground.file, node, ground.network, ground.settings.allow)
     script = None
     if node.heredocs:
         from cowl.build.heredoc_command import heredoc_command
@@ -49,7 +63,11 @@ def run_task(state: State, node: nodes.Run, ground: Ground) -> RunTask:
     variables = state.environment
     variables.setdefault("PATH", DEFAULT_PATH)
     env = [f"{name}={value}" for name, value in variables.items()]
-    inputs = run_inputs(state.chain, args, env, config.user, state.working_dir, network)
+    mounts = _mounts(state, node, ground, find) if node.mounts else ()
+    insecure = node.security == "insecure"
+    more = {**settings_parts(ground.settings), "mounts": [mount.part for mount in mounts]}
+    more["security"] = "insecure" if insecure else ""
+    inputs = run_inputs(state.chain, args, env, config.user, state.working_dir, network, more)
     if script is not None:
         inputs = inputs.replace(parts={**inputs.parts, "script": script.content})
     return RunTask(
@@ -63,7 +81,26 @@ def run_task(state: State, node: nodes.Run, ground: Ground) -> RunTask:
         working_dir=state.working_dir,
         network=network,
         script=script,
+        mounts=mounts,
+        insecure=insecure,
     )
+
+
+def _mounts(
+    state: State, node: nodes.Run, ground: Ground, find: Callable[[Word], tuple[Tree, str]]
+) -> tuple[MountTask, ...]:
+    from cowl.build.mount_task import mount_tasks
+
+    return mount_tasks(state, node, ground, find)
+
+
+def settings_parts(settings: RunSettings) -> dict[str, Any]:
+    """What of the caller's settings is in a cache key, as in BuildKit: of hosts the names alone."""
+    return {
+        "hosts": [name for name, _ in settings.hosts],
+        "limits": [list(limit) for limit in settings.limits],
+        "shm": settings.shm_bytes,
+    }
 
 
 def _proxies(given: Mapping[str, str], variables: Mapping[str, str]) -> list[str]:

@@ -16,15 +16,22 @@ if TYPE_CHECKING:
 
     from cowl.build.tree import Tree
     from cowl.dockerfile.ignore import Matcher
-    from cowl.dockerfile.nodes import Dockerfile, Transfer, Word
+    from cowl.dockerfile.nodes import Dockerfile, Instruction, Transfer, Word
     from cowl.dockerfile.wildcards import Wildcard
 
 
 class SourceNotFound(NotFound):
-    """A source of COPY or ADD is not there. Fields: path, line, column, source, rule (or "")."""
+    """A source of COPY, ADD or RUN --mount is not there. Fields: path, line, column, source, rule (or "")."""
 
     def __init__(
-        self, file: Dockerfile, node: Transfer, word: Word, *, rule: str = "", hint: str = "", where: str = ""
+        self,
+        file: Dockerfile,
+        node: Instruction,
+        word: Word,
+        *,
+        rule: str = "",
+        hint: str = "",
+        where: str = "",
     ) -> None:
         reason = f"{quoted(word)}: not found in {where or 'the build context'}"
         if rule:
@@ -157,7 +164,7 @@ def _collect(tree: Tree, top: str, folder: str, wildcard: Wildcard, found: list[
 def explain_missing(
     tree: Tree,
     file: Dockerfile,
-    node: Transfer,
+    node: Instruction,
     word: Word,
     ignore: Matcher | None,
     exists: Callable[[str], bool],

@@ -6,6 +6,7 @@ name (again the last one) or number. Whatever is no stage is an image or a named
 
 from __future__ import annotations
 
+from cowl.build.run_mounts import sources_of
 from cowl.dockerfile import nodes
 from cowl.dockerfile.diagnostics import error_at, suggestion
 from cowl.dockerfile.scope import expand_node
@@ -60,7 +61,7 @@ class StageGraph:
         return self._above[stage.index]
 
     def sources(self, stage: Stage) -> tuple[tuple[str, int], ...]:
-        """(as written, index of the stage or -1) of each COPY --from."""
+        """(as written, index of the stage or -1) of each COPY --from and RUN --mount=from=."""
         edges = (edge for edge in self._edges[stage.index] if not isinstance(edge.node, nodes.From))
         return tuple((str(edge.word), edge.index) for edge in edges)
 
@@ -104,11 +105,13 @@ class StageGraph:
         yield Edge(base, base.image, self._above[stage.index])
         triggers = (node.instruction for node in self.triggers(stage))
         for node in (*triggers, *stage.instructions):
-            if isinstance(node, nodes.Copy) and node.from_:
-                yield Edge(node, node.from_, self._copied(node, node.from_))
+            if node is None:
+                continue
+            for word in sources_of(node):
+                yield Edge(node, word, self._copied(node, word))
 
     def _copied(self, node: Instruction, word: Word) -> int:
-        """The stage that --from means, or -1."""
+        """The stage that --from or from= means, or -1."""
         stages = self._file.stages
         if word.isascii() and word.isdecimal():
             if int(word) < len(stages):

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from cowl.build.site import Site
     from cowl.build.state import State
     from cowl.build.task import Ground, Task
+    from cowl.build.tree import Tree
     from cowl.store.layers import Layer
     from cowl.store.notes import StepNote
 
@@ -159,7 +160,7 @@ class StageRun:
 
     def _task(self, state: State, node: nodes.Instruction, ground: Ground) -> Task:
         if isinstance(node, nodes.Run):
-            return run_task(state, node, ground)
+            return run_task(state, node, ground, lambda word: self._elsewhere(word, node, ground))
         if isinstance(node, nodes.Workdir):
             return workdir_task(state, node, ground)
         if isinstance(node, nodes.Add):
@@ -169,9 +170,12 @@ class StageRun:
         assert isinstance(node, nodes.Copy), node.keyword
         if not node.from_:
             return copy_task(state, node, ground, ground.context)
+        return copy_task(state, node, ground, *self._elsewhere(node.from_, node, ground))
+
+    def _elsewhere(self, word: nodes.Word, node: nodes.Instruction, ground: Ground) -> tuple[Tree, str]:
         from cowl.build.elsewhere import tree_elsewhere
 
-        return copy_task(state, node, ground, *tree_elsewhere(self._site, self._stage, node, ground))
+        return tree_elsewhere(self._site, self._stage, word, node, ground)
 
     def _known(self, task: Task) -> tuple[Layer | NoLayer | None, str]:
         """What the store's cache has for a task, else one that the user named; and that one's name."""

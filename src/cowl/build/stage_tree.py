@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
+from cowl.build.keys import below
 from cowl.build.tree import SYMLINK, Entry, Unreadable, entry_of
 from cowl.layer.view import TooManyLinks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from cowl.layer.owners import Owners
     from cowl.layer.view import MergedView, Node
+    from cowl.store.layers import Layer
 
 
 class StageTree:
     """A `cowl.build.tree.Tree` over the layers of a stage. Links are resolved inside its root."""
 
-    def __init__(self, view: MergedView, owners: Owners) -> None:
+    def __init__(self, view: MergedView, owners: Owners, layers: Sequence[Layer] = ()) -> None:
         self._view = view
         self._owners = owners
+        self._layers = tuple(layers)
+
+    @property
+    def layer_keys(self) -> tuple[str, ...]:
+        """The layers that it shows, bottom first."""
+        return tuple(layer.key for layer in self._layers)
+
+    @property
+    def chain(self) -> str:
+        """What the layers are, for cache keys."""
+        return below([layer.diff_id for layer in self._layers])
 
     def find(self, path: str) -> Entry | None:
         """The entry at `path`, links followed."""

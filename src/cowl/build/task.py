@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cowl.build.alone import Alone
+from cowl.build.run_settings import RunSettings
 from cowl.value import Value
 
 TYPE_CHECKING = False
@@ -25,6 +26,7 @@ class Ground(Value):
 
     contexts       what takes the place of images and stages of their names
     given          the build arguments that have a value
+    settings       what the caller says about RUNs
     platform       what the image is for
     base_platform  the same if the caller asked for it, else None: any base that is there will do
     origin         what tells this Dockerfile in this context from others on this machine; never shown
@@ -45,6 +47,7 @@ class Ground(Value):
     epoch: int | None = None
     crew: Alone | Crew = Alone()
     remotes: Remotes | None = None
+    settings: RunSettings = RunSettings()
 
 
 class Task(Value):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cowl.build.site import Site
-    from cowl.dockerfile.nodes import Copy, Instruction
+    from cowl.dockerfile.nodes import Instruction, Word
 
 
 def parse_triggers(texts: Sequence[str], base: str) -> list[tuple[Dockerfile, Instruction]]:
@@ -30,18 +30,18 @@ def trigger_steps(site: Site, texts: Sequence[str], image: str) -> tuple[Step, .
     return tuple(steps)
 
 
-def stage_of_trigger(site: Site, node: Copy, file: Dockerfile, user: int) -> int:
-    """The stage that a base image's trigger copies from, or -1. The plan knew nothing of it.
+def stage_of_trigger(site: Site, word: Word, node: Instruction, file: Dockerfile, user: int) -> int:
+    """The stage that a base image's trigger copies or mounts from, or -1. The plan knew nothing of it.
 
     Raises DockerfileError when it is not built before the stage `user`.
     """
-    wanted = str(node.from_).lower()
+    wanted = word.lower()
     stages = site.ground.file.stages
     index = next((each.index for each in reversed(stages) if wanted in (each.name, str(each.index))), -1)
     if index >= 0 and index not in site.before(user):
         hint = "Let the stage stand on it or copy from it: then it is built before."
         reason = f"the stage {wanted} is not built at this point"
-        raise error_at(file, node, reason, word=node.from_, hint=hint)
+        raise error_at(file, node, reason, word=word, hint=hint)
     return index
 
 

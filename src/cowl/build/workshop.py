@@ -24,6 +24,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cowl.build.mount_step import Mounting
     from cowl.build.task import Ground, Task
     from cowl.layer.view import MergedView
     from cowl.runtime.protocol import Runtime
@@ -70,8 +71,7 @@ def _fill(
     """Does what the task says in the stage: (whether it makes a layer, whether it may be cached)."""
     try:
         if isinstance(task, RunTask):
-            _run(number, task, ground, store, stage, runtime)
-            return True, True
+            return True, _run(number, task, ground, store, stage, runtime)
         view = store.view(_below(task), stage.diff)
         below = store.view(_below(task))
         tree = DiffTree(stage.diff, view, below, for_euid(os.geteuid()))
@@ -110,21 +110,52 @@ def _transfer(task: Task, ground: Ground, tree: DiffTree, below: MergedView) -> 
         assert isinstance(task, AddTask)
         unchanged = add(task, tree, below)
     if not unchanged:
-        line = f"{task.node.source.path}:{task.node.source.first_line}"
-        ground.emit(Warned(f"{line}: files changed while they were copied: the step is not cached"))
+        _warn_changed(task, ground, "were copied")
     return unchanged
+
+
+def _warn_changed(task: Task, ground: Ground, what: str) -> None:
+    line = f"{task.node.source.path}:{task.node.source.first_line}"
+    ground.emit(Warned(f"{line}: files changed while they {what}: the step is not cached"))
 
 
 def _run(
     number: int, task: RunTask, ground: Ground, store: Store, stage: Stage, runtime: Callable[[], Runtime]
+) -> bool:
+    """Whether the cache may learn of it: not when what it mounts changed while it was read."""
+    if not task.mounts:
+        _run_with(number, task, ground, store, stage, runtime, None)
+        return True
+    from cowl.build.mount_step import Mounting
+
+    with Mounting(number, task, ground, store, stage) as mounting:
+        _run_with(number, task, ground, store, stage, runtime, mounting)
+    remove_tree(f"{stage.path}/mounts")
+    if not mounting.reusable:
+        _warn_changed(task, ground, "were mounted")
+    return mounting.reusable
+
+
+def _run_with(
+    number: int,
+    task: RunTask,
+    ground: Ground,
+    store: Store,
+    stage: Stage,
+    runtime: Callable[[], Runtime],
+    mounting: Mounting | None,
 ) -> None:
     from cowl.build.adopt import adopt
     from cowl.build.run_step import run
 
     root = store.root_mount(task.state.layer_keys, stage)
-    view = store.view(task.state.layer_keys)
+    stubs = mounting.stubs if mounting else ""
+    if stubs:
+        root = root.replace(lowers=(stubs, *root.lowers))
     directory = f"{stage.path}/run"
     os.mkdir(directory, 0o755)
-    user = run(number, task, root, view, directory, runtime(), ground)
+    view = store.view(task.state.layer_keys)
+    user = run(number, task, root, view, directory, runtime(), ground, mounting)
     remove_tree(directory)
-    adopt(stage.diff, view, user.uid, user.gid, for_euid(os.geteuid()))
+    below = store.view(task.state.layer_keys, stubs)
+    adopt(stage.diff, below, user.uid, user.gid, for_euid(os.geteuid()))

@@ -55,6 +55,7 @@ CAPABILITIES = (
 
 _PDEATHSIG, _DUMPABLE, _NAME, _BOUNDING_DROP = 1, 4, 15, 24  # PR_SET_*, PR_CAPBSET_DROP
 _NO_NEW_PRIVS, _AMBIENT, _AMBIENT_CLEAR = 38, 47, 4
+_NO_LIMIT = (1 << 64) - 1  # RLIM_INFINITY
 _VERSION_3 = 0x20080522
 _SIGPIPE, _SIGCHLD, _IGNORE = (
     13,
@@ -143,11 +144,17 @@ def heed_children() -> None:
     call("rt_sigaction", _SIGCHLD, bytes(32), None, 8)
 
 
-def set_limit(pid: int, resource: int, soft: int, hard: int) -> None:
-    """prlimit(2) of another process, as far as this one may raise it: else the hard limit that it has."""
+def set_limit(pid: int, resource: int, soft: int, hard: int, *, firm: bool = False) -> None:
+    """prlimit(2) of another process, as far as this one may raise it: else the hard limit that it has.
+
+    -1 is no limit. Raises PermissionError instead of lowering when `firm`.
+    """
+    soft, hard = soft & _NO_LIMIT, hard & _NO_LIMIT
     try:
         call("prlimit64", pid, resource, struct.pack("QQ", soft, hard), None)
     except PermissionError:
+        if firm:
+            raise
         old = ctypes.create_string_buffer(16)
         call("prlimit64", pid, resource, None, old)
         allowed = min(hard, struct.unpack("QQ", old.raw)[1])

@@ -106,7 +106,10 @@ def _ranges(profile: Mapping[str, Any], notify: Collection[str], machine: str) -
     blocks: dict[int, bpf.Code] = {}
     for name, number in table.items():
         found = rules.get(name)
-        blocks[number] = default_block if found is None else _block(found, default_block, name in notify)
+        if found is not None:
+            blocks[number] = _block(found, default_block, name in notify)
+        else:
+            blocks[number] = bpf.give(NOTIFY) if default == ALLOW and name in notify else default_block
     ranges: list[tuple[int, bpf.Code]] = []
     end = 0
     for number in sorted(blocks):

@@ -15,11 +15,10 @@ from cowl.linux.descriptors import open_device
 from cowl.linux.files import open_beneath
 from cowl.linux.loopback import raise_loopback
 from cowl.linux.syscalls import call
+from cowl.runtime import binding, targets
 from cowl.runtime import operations as op
-from cowl.runtime import targets
 from cowl.runtime.execution import execute
 from cowl.runtime.failures import (
-    MountTargetRefused,
     StepFailed,
     UserNotMapped,
     WorkingDirectoryRefused,
@@ -35,8 +34,6 @@ if TYPE_CHECKING:
     from cowl.runtime.plan import Plan
 
 _PATH_DIR = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
-_PATH = os.O_PATH | os.O_CLOEXEC
-_KERNEL_MAGICS = (mounts.PROC_MAGIC, mounts.SYSFS_MAGIC, mounts.CGROUP2_MAGIC)
 
 
 class Interpreter:
@@ -96,13 +93,7 @@ class Interpreter:
         mounts.attach(self._sources[step.source], self._scratch, step.name)
 
     def mount_root(self, step: op.MountRoot) -> None:
-        os.mkdir("root", 0o700)
-        lowers = step.lowers
-        if not step.upper and len(lowers) == 1:
-            os.mkdir("empty", 0o755)  # overlayfs wants two trees when there is no upper
-            lowers = (*lowers, "empty")
-        mounts.mount_overlay("root", lowers, step.upper, step.work)
-        self._root = os.open("root", _PATH_DIR)
+        self._root = binding.mount_overlay(self._scratch, "root", step.lowers, step.upper, step.work)
 
     def mount_filesystem(self, step: op.MountFilesystem) -> None:
         target = targets.directory(self._root, step.target, make=step.make, follow=step.follow)
@@ -124,21 +115,15 @@ class Interpreter:
         targets.attach(tree, target)
 
     def bind_source(self, step: op.BindSource) -> None:
-        tree = self._sources[step.source]
-        directory = targets.is_directory(tree)
-        try:
-            target = open_beneath(self._root, step.target, _PATH)
-        except FileNotFoundError:
-            target = targets.make_path(self._root, step.target, directory=directory)
-        if mounts.filesystem_magic(target) in _KERNEL_MAGICS:
-            raise MountTargetRefused(f"the bind target {step.target} leads into a file system of the kernel")
-        if directory != targets.is_directory(target):
-            raise MountTargetRefused(
-                f"can't bind {self._plan.sources[step.source].path} on {step.target}: "
-                "one is a directory and the other is not"
-            )
-        mounts.set_attributes(tree, _attributes(step.attributes), recursive=True)
-        targets.attach(tree, target)
+        path = self._plan.sources[step.source].path
+        binding.bind(self._root, self._sources[step.source], step.target, _attributes(step.attributes), path)
+
+    def bind_overlay(self, step: op.BindOverlay) -> None:
+        tree = binding.overlay_tree(self._scratch, step)
+        binding.bind(self._root, tree, step.target, _attributes(step.attributes), step.subpath)
+
+    def bind_memory(self, step: op.BindMemory) -> None:
+        binding.bind(self._root, binding.memory_file(self._scratch, step), step.target, 0, "a file")
 
     def make_link(self, step: op.MakeLink) -> None:
         parent = targets.directory(self._root, os.path.dirname(step.path))
@@ -322,6 +307,6 @@ def _hint(operation: op.Operation, error: OSError) -> str:
         return (
             "the host's /proc is partly hidden (inside another container?): run that with an unmasked /proc"
         )
-    if isinstance(operation, op.MountRoot):
+    if isinstance(operation, op.MountRoot | op.BindOverlay):
         return "overlayfs refused the layers; the kernel's log (dmesg) says why"
     return ""

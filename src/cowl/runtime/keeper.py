@@ -12,6 +12,7 @@ import json
 import os
 import select
 
+from cowl.errors import Denied
 from cowl.linux import channel, credentials, mounts, namespaces
 from cowl.linux.descriptors import arrange
 from cowl.linux.process import NoSuchProcess, ProcessId, send_signal
@@ -21,7 +22,7 @@ from cowl.runtime.child import become_payload, enter_and_fork
 from cowl.runtime.execution import READY
 from cowl.runtime.failures import ChildLost, decode, encode, source_failure
 from cowl.runtime.operations import InstallFilter
-from cowl.runtime.plan import Plan, plan, plan_exec
+from cowl.runtime.plan import RLIMITS, Plan, plan, plan_exec
 from cowl.runtime.relay import Relay, interpose
 from cowl.value import Value
 
@@ -29,6 +30,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, NoReturn
 
+    from cowl.runtime.operations import Limit
     from cowl.runtime.stdio import Stdio
 
 REPLY, OWNER = 3, 4  # descriptors of the keeper, after 0, 1, 2
@@ -137,7 +139,7 @@ class _Keeper:
         if todo.owner:
             _own_pipes(todo.owner)
         for limit in todo.limits:
-            credentials.set_limit(self._pid, *limit)
+            _set_limit(self._pid, limit)
         self._tell(b"G%d" % len(sources), sources)
         _release(*sources)
 
@@ -241,6 +243,18 @@ class _Keeper:
             os.waitpid(self._pid, 0)
         except (ProcessLookupError, ChildProcessError):
             pass
+
+
+def _set_limit(pid: int, limit: Limit) -> None:
+    try:
+        credentials.set_limit(pid, limit.resource, limit.soft, limit.hard, firm=limit.firm)
+    except OSError as error:
+        name = next(name for name, number in RLIMITS.items() if number == limit.resource)
+        kind = name.removeprefix("RLIMIT_").lower()
+        raise Denied(
+            f"the limit {kind}={limit.soft}:{limit.hard} can't be set: {error.strerror}",
+            hint="an ordinary user can't go above the hard limit that it has (ulimit -H)",
+        ) from error
 
 
 def _program(todo: Plan) -> bytes:

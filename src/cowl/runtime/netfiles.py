@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import os
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 # As Docker writes it.
 LOCALHOST = """127.0.0.1\tlocalhost
 ::1\tlocalhost ip6-localhost ip6-loopback
@@ -14,8 +18,16 @@ ff02::2\tip6-allrouters
 """
 
 
-def write_network_files(directory: str, hostname: str, network: str) -> tuple[tuple[str, str], ...]:
+HOST_GATEWAY = "host-gateway"
+
+
+def write_network_files(
+    directory: str, hostname: str, network: str, hosts: Sequence[tuple[str, str]] = ()
+) -> tuple[tuple[str, str], ...]:
     """Writes the three files into `directory` and gives (host path, container path) pairs to bind.
+
+    `hosts` are (name, address) pairs for /etc/hosts, over what is there; the address "host-gateway" is the
+    loopback: with the host's network that is this machine, and without one nothing can be reached.
 
     With the host's network the host's own names hold (a copy of its files); without one, /etc/hosts
     knows localhost, and resolv.conf names no server. The container's own name is always known.
@@ -23,7 +35,7 @@ def write_network_files(directory: str, hostname: str, network: str) -> tuple[tu
     shared = network == "host"
     own = f"127.0.0.1\t{hostname}\n" if hostname else ""
     contents = {
-        "hosts": _shared_hosts(hostname, own) if shared else LOCALHOST + own,
+        "hosts": _lines(hosts) + (_shared_hosts(hostname, own) if shared else LOCALHOST + own),
         "hostname": hostname + "\n",
         "resolv.conf": _read("/etc/resolv.conf", "") if shared else "",
     }
@@ -32,6 +44,13 @@ def write_network_files(directory: str, hostname: str, network: str) -> tuple[tu
             out.write(text)
             os.fchmod(out.fileno(), 0o644)  # for every user in the container, whatever our umask
     return tuple((os.path.join(directory, name), f"/etc/{name}") for name in contents)
+
+
+def _lines(hosts: Sequence[tuple[str, str]]) -> str:
+    """They come first: the first line that has a name is the one that counts."""
+    return "".join(
+        f"{'127.0.0.1' if address == HOST_GATEWAY else address}\t{name}\n" for name, address in hosts
+    )
 
 
 def _shared_hosts(hostname: str, own: str) -> str:

@@ -30,6 +30,15 @@ class Source(Value):
     user: bool = False
 
 
+class Limit(Value):
+    """prlimit(2), set by the keeper, which may more than the child. `firm`: all of it, or an error."""
+
+    resource: int
+    soft: int
+    hard: int
+    firm: bool = False
+
+
 class BecomeMapped(Operation):
     """Takes ids that exist in the new user namespace; until then no file can be made there."""
 
@@ -95,6 +104,39 @@ class BindSource(Operation):
     source: int
     target: str
     attributes: tuple[str, ...]
+
+
+class BindOverlay(Operation):
+    """A part of a second overlay of collected layers on `target`; without `upper` it is read-only.
+
+    name  where the whole is mounted in the scratch directory
+    """
+
+    name: str
+    lowers: tuple[str, ...]
+    upper: str
+    work: str
+    subpath: str
+    target: str
+    attributes: tuple[str, ...]
+
+
+class BindMemory(Operation):
+    """A read-only file with `data`, made in the scratch directory under `name`. Its repr hides the bytes."""
+
+    name: str
+    data: bytes
+    mode: int
+    uid: int
+    gid: int
+    target: str
+
+    def __repr__(self) -> str:
+        return f"BindMemory(name={self.name!r}, target={self.target!r}, {len(self.data)} bytes)"
+
+    def as_dict(self) -> dict[str, Any]:
+        """The fields without the bytes: a plan is shown to people."""
+        return {**super().as_dict(), "data": len(self.data)}
 
 
 class MakeLink(Operation):

@@ -20,6 +20,8 @@ CAPABILITIES = (
     "CAP_SETUID",
     "CAP_SYS_CHROOT",
 )
+SHM_BYTES = 64 << 20
+MEMORY_FILE = "cowl.file"  # a mount type of our own in the spec: "data" is the file's bytes, in base64
 
 
 class Bind(Value):
@@ -33,6 +35,42 @@ class Bind(Value):
     read_only: bool = False
 
 
+class Tmpfs(Value):
+    """An empty file system in memory at an absolute target; `size_bytes` 0 leaves it to the kernel."""
+
+    target: str
+    size_bytes: int = 0
+    read_only: bool = False
+
+
+class Overlay(Value):
+    """A part of another stack of layers, seen in the container.
+
+    lowers   absolute paths of trees in overlayfs form, topmost first, at least one
+    upper    where what is written goes, with `work` beside it; "" for a read-only mount
+    subpath  what of the merged tree is mounted, a file or a directory; links stay inside the tree
+    """
+
+    target: str
+    lowers: tuple[str, ...]
+    upper: str = ""
+    work: str = ""
+    subpath: str = "/"
+
+
+class MemoryFile(Value):
+    """A read-only file that lies in memory only. Its bytes show in no repr."""
+
+    target: str
+    data: bytes
+    mode: int = 0o400
+    uid: int = 0
+    gid: int = 0
+
+    def __repr__(self) -> str:
+        return f"MemoryFile(target={self.target!r}, {len(self.data)} bytes)"
+
+
 class ProcessOptions(Value):
     """One process. `env` are "KEY=value" words; HOME is added from the user's account if it is not there."""
 
@@ -42,6 +80,7 @@ class ProcessOptions(Value):
     user: User = ROOT_USER
     terminal: bool = False
     capabilities: tuple[str, ...] = CAPABILITIES
+    confined: bool = True
 
 
 class ContainerOptions(ProcessOptions):
@@ -50,6 +89,10 @@ class ContainerOptions(ProcessOptions):
     network     "none" (a loopback of its own) or "host"
     read_only   the root file system can't be written
     tmpfs       absolute targets of empty writable file systems in memory
+    mounts      more to mount, in this order, after all the others
+    confined    system calls filtered, kernel paths masked or read-only, no new privileges
+    limits      (RLIMIT_..., soft, hard), over the usual ones; they must be enforced
+    shm_bytes   the room in /dev/shm
     rung        of cowl.linux.rung: decides the id maps
     """
 
@@ -58,4 +101,7 @@ class ContainerOptions(ProcessOptions):
     read_only: bool = False
     binds: tuple[Bind, ...] = ()
     tmpfs: tuple[str, ...] = ()
+    mounts: tuple[Bind | Tmpfs | Overlay | MemoryFile, ...] = ()
+    limits: tuple[tuple[str, int, int], ...] = ()
+    shm_bytes: int = SHM_BYTES
     rung: str = ROOT

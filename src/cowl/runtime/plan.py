@@ -6,16 +6,16 @@ import os
 
 from cowl.errors import Denied, Invalid
 from cowl.linux.mounts import ATTRIBUTES
+from cowl.linux.root_mount import RootMount
 from cowl.linux.rung import IDS_BASE, IDS_COUNT, ROOT, SINGLE
 from cowl.runtime import operations as op
+from cowl.runtime.options import MEMORY_FILE
 from cowl.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
-
-    from cowl.linux.root_mount import RootMount
 
 Ranges = tuple[tuple[int, int, int], ...]
 
@@ -71,7 +71,7 @@ class Plan(Value):
     namespaces  words of linux.namespaces.FLAGS, all new; none for a process in a running container
     uid_map, gid_map  (id inside, id outside, count)
     sources     opened by the keeper on the root rung, by the child on the others
-    limits      (resource, soft, hard) of prlimit(2), set by the keeper, which may more
+    limits      set by the keeper, which may more
     owner       the host's (uid, gid) of the payload: pipes that it inherits become its own, so that
                 /dev/stdout can be opened; () where that is so already
     terminal    0, 1 and 2 become a terminal of the container's own
@@ -83,7 +83,7 @@ class Plan(Value):
     uid_map: Ranges
     gid_map: Ranges
     sources: tuple[op.Source, ...]
-    limits: tuple[tuple[int, int, int], ...]
+    limits: tuple[op.Limit, ...]
     owner: tuple[int, ...]
     terminal: bool
     operations: tuple[op.Operation, ...]
@@ -93,6 +93,7 @@ class Plan(Value):
         return {
             **self.as_dict(),
             "sources": [source.as_dict() for source in self.sources],
+            "limits": [limit.as_dict() for limit in self.limits],
             "operations": [{"operation": type(item).__name__, **item.as_dict()} for item in self.operations],
         }
 
@@ -131,26 +132,33 @@ def plan_exec(process: dict[str, Any], profile: dict[str, Any], rung: str) -> Pl
 
 
 def _layers(root: RootMount, rung: str) -> tuple[list[op.Source], list[op.Operation]]:
-    """The overlay's trees as sources 0, 1, ... of the same names; upper and work share the first."""
-    trees = list(root.lowers)
-    upper = work = ""
-    if root.upper:
-        parent = os.path.dirname(root.upper)
-        if os.path.dirname(root.work) != parent:
-            raise UnsupportedSpec(f"{root.upper} and {root.work} are not in the same directory")
-        trees.insert(0, parent)
-        upper = f"0/{os.path.basename(root.upper)}"
-        work = f"0/{os.path.basename(root.work)}"
-    names = tuple(str(number) for number in range(len(trees)))
-    sources = [op.Source(path, idmap=rung == ROOT) for path in trees]
-    collected: list[op.Operation] = [op.CollectLayer(int(name), name) for name in names]
-    return sources, [*collected, op.MountRoot(names[1:] if root.upper else names, upper, work)]
+    stack = _Stack(root, 0, rung)
+    return stack.sources, [*stack.collected, op.MountRoot(stack.lowers, stack.upper, stack.work)]
+
+
+class _Stack:
+    """An overlay's trees as sources `first`, ... of the same names; upper and work share the first."""
+
+    def __init__(self, root: RootMount, first: int, rung: str) -> None:
+        trees = list(root.lowers)
+        self.upper = self.work = ""
+        if root.upper:
+            parent = os.path.dirname(root.upper)
+            if os.path.dirname(root.work) != parent:
+                raise UnsupportedSpec(f"{root.upper} and {root.work} are not in the same directory")
+            trees.insert(0, parent)
+            self.upper = f"{first}/{os.path.basename(root.upper)}"
+            self.work = f"{first}/{os.path.basename(root.work)}"
+        names = tuple(str(first + number) for number in range(len(trees)))
+        self.lowers = names[1:] if root.upper else names
+        self.sources = [op.Source(path, idmap=rung == ROOT) for path in trees]
+        self.collected: list[op.Operation] = [op.CollectLayer(int(name), name) for name in names]
 
 
 def _mounts(
     mounts: list[dict[str, Any]], first: int, binds: list[op.Source], rung: str
 ) -> Iterator[op.Operation]:
-    for mount in mounts:
+    for number, mount in enumerate(mounts):
         kind, target, options = mount["type"], mount["destination"], tuple(mount["options"])
         attributes = tuple(word for word in options if word in ATTRIBUTES)
         if kind == "bind" and mount["source"] in _PROTECTED:
@@ -162,8 +170,42 @@ def _mounts(
             yield op.BindSource(first + len(binds) - 1, target, attributes)
         elif kind == "cgroup":
             yield op.MountCgroup(target)
+        elif kind == "overlay":
+            _check_target(target)
+            stack = _Stack(_root_of(mount), first + len(binds), rung)
+            binds += stack.sources
+            yield from stack.collected
+            yield _overlay(stack, mount, attributes)
+        elif kind == MEMORY_FILE:
+            _check_target(target)
+            yield _memory_file(mount, number)
         else:
             yield from _filesystem(kind, target, attributes, options)
+
+
+def _root_of(mount: dict[str, Any]) -> RootMount:
+    return RootMount(tuple(mount["lowers"]), mount["upper"], mount["work"])
+
+
+def _overlay(stack: _Stack, mount: dict[str, Any], attributes: tuple[str, ...]) -> op.Operation:
+    """Named after its first source, so that several do not meet."""
+    name = f"tree{stack.collected[0].as_dict()['name']}"
+    target, subpath = mount["destination"], mount["subpath"]
+    return op.BindOverlay(name, stack.lowers, stack.upper, stack.work, subpath, target, attributes)
+
+
+def _memory_file(mount: dict[str, Any], number: int) -> op.Operation:
+    from base64 import b64decode
+
+    words = dict(word.split("=", 1) for word in mount["options"])
+    return op.BindMemory(
+        name=f"file{number}",
+        data=b64decode(mount["data"]),
+        mode=int(words["mode"], 8),
+        uid=int(words["uid"]),
+        gid=int(words["gid"]),
+        target=mount["destination"],
+    )
 
 
 def _filesystem(
@@ -213,9 +255,7 @@ def _process(process: dict[str, Any], profile: dict[str, Any], rung: str) -> Ite
     yield op.Execute(tuple(process["args"]), tuple(process["env"]))
 
 
-def _shared(
-    process: dict[str, Any], rung: str
-) -> tuple[tuple[tuple[int, int, int], ...], tuple[int, ...], bool]:
+def _shared(process: dict[str, Any], rung: str) -> tuple[tuple[op.Limit, ...], tuple[int, ...], bool]:
     """What the keeper does for a first process and for exec alike: limits, owner, terminal."""
     return _limits(process), _owner(process, rung), process["terminal"]
 
@@ -227,12 +267,15 @@ def _owner(process: dict[str, Any], rung: str) -> tuple[int, ...]:
     return IDS_BASE + user["uid"], IDS_BASE + user["gid"]
 
 
-def _limits(process: dict[str, Any]) -> tuple[tuple[int, int, int], ...]:
+def _limits(process: dict[str, Any]) -> tuple[op.Limit, ...]:
     limits = process["rlimits"]
     for limit in limits:
         if limit["type"] not in RLIMITS:
             raise UnsupportedSpec(f"unknown resource limit {limit['type']!r}")
-    return tuple((RLIMITS[limit["type"]], limit["soft"], limit["hard"]) for limit in limits)
+    return tuple(
+        op.Limit(RLIMITS[limit["type"]], limit["soft"], limit["hard"], limit.get("firm", False))
+        for limit in limits
+    )
 
 
 def _ranges(mappings: list[dict[str, int]]) -> Ranges:

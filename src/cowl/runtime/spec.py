@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 
 from cowl.linux.rung import IDS_BASE, IDS_COUNT, SINGLE
-from cowl.runtime.seccomp_profile import default_profile
+from cowl.runtime.options import MEMORY_FILE, Bind, MemoryFile, Overlay, Tmpfs
+from cowl.runtime.seccomp_profile import default_profile, no_profile
 from cowl.value import Value
 
 TYPE_CHECKING = False
@@ -16,10 +17,10 @@ if TYPE_CHECKING:
     from typing import Any
 
     from cowl.linux.root_mount import RootMount
-    from cowl.runtime.options import Bind, ContainerOptions, ProcessOptions
+    from cowl.runtime.options import ContainerOptions, ProcessOptions
 
 VERSION = "1.2.0"
-SHM_KIBIBYTES = 65536
+_LIMITS = (("RLIMIT_NOFILE", 1024, 1048576), ("RLIMIT_CORE", 0, 0))
 
 MASKED_PATHS = (
     "/proc/acpi",
@@ -59,7 +60,7 @@ def container_spec(options: ContainerOptions) -> dict[str, Any]:
     capabilities = list(options.capabilities)
     return {
         "ociVersion": VERSION,
-        "process": process_spec(options),
+        "process": {**process_spec(options), "rlimits": _rlimits(options.limits)},
         "root": {"path": "rootfs", "readonly": options.read_only},
         "hostname": options.hostname,
         "mounts": [*_system_mounts(options), *_user_mounts(options)],
@@ -67,10 +68,10 @@ def container_spec(options: ContainerOptions) -> dict[str, Any]:
             "namespaces": [{"type": kind} for kind in _namespaces(options)],
             "uidMappings": [_mapping(options, options.user.uid, os.geteuid())],
             "gidMappings": [_mapping(options, options.user.gid, os.getegid())],
-            "maskedPaths": [*MASKED_PATHS, *_thermal_paths()],
-            "readonlyPaths": list(READONLY_PATHS),
+            "maskedPaths": [*MASKED_PATHS, *_thermal_paths()] if options.confined else [],
+            "readonlyPaths": list(READONLY_PATHS) if options.confined else [],
             "rootfsPropagation": "rprivate",
-            "seccomp": default_profile(capabilities),
+            "seccomp": default_profile(capabilities) if options.confined else no_profile(),
         },
     }
 
@@ -98,12 +99,16 @@ def process_spec(options: ProcessOptions) -> dict[str, Any]:
             "inheritable": [],
             "ambient": [],
         },
-        "rlimits": [
-            {"type": "RLIMIT_NOFILE", "soft": 1024, "hard": 1048576},
-            {"type": "RLIMIT_CORE", "soft": 0, "hard": 0},
-        ],
-        "noNewPrivileges": True,
+        "rlimits": _rlimits(),
+        "noNewPrivileges": options.confined,
     }
+
+
+def _rlimits(asked: tuple[tuple[str, int, int], ...] = ()) -> list[dict[str, Any]]:
+    """The usual ones as far as the caller may raise them, and what was asked for: `firm`, so an error."""
+    usual = {kind: {"type": kind, "soft": soft, "hard": hard} for kind, soft, hard in _LIMITS}
+    firm = {kind: {"type": kind, "soft": soft, "hard": hard, "firm": True} for kind, soft, hard in asked}
+    return list({**usual, **firm}.values())
 
 
 def _namespaces(options: ContainerOptions) -> list[str]:
@@ -127,7 +132,7 @@ def _system_mounts(options: ContainerOptions) -> list[dict[str, Any]]:
     terminals = ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"]
     if options.rung != SINGLE:
         terminals.append("gid=5")  # the group tty, where it is mapped
-    shm = [*guarded, "mode=1777", f"size={SHM_KIBIBYTES}k"]
+    shm = [*guarded, "mode=1777", f"size={options.shm_bytes}"]
     return [
         _mount("/proc", "proc", guarded),
         _mount("/dev", "tmpfs", ["nosuid", "strictatime", "mode=755", "size=65536k"]),
@@ -151,7 +156,30 @@ def _user_mounts(options: ContainerOptions) -> list[dict[str, Any]]:
     return [
         *(_mount(target, "tmpfs", flags) for target in options.tmpfs),
         *(_bind_mount(bind, options.rung) for bind in options.binds),
+        *(_more(mount, options.rung) for mount in options.mounts),
     ]
+
+
+def _more(mount: Bind | Tmpfs | Overlay | MemoryFile, rung: str) -> dict[str, Any]:
+    if isinstance(mount, Bind):
+        return _bind_mount(mount, rung)
+    if isinstance(mount, Tmpfs):
+        size = [f"size={mount.size_bytes}"] if mount.size_bytes else []
+        flags = ["nosuid", "nodev", "mode=1777", *size, *(["ro"] if mount.read_only else [])]
+        return _mount(mount.target, "tmpfs", flags)
+    if isinstance(mount, Overlay):
+        return _overlay_mount(mount)
+    from base64 import b64encode
+
+    options = [f"mode={mount.mode:o}", f"uid={mount.uid}", f"gid={mount.gid}"]
+    return {**_mount(mount.target, MEMORY_FILE, options), "data": b64encode(mount.data).decode()}
+
+
+def _overlay_mount(mount: Overlay) -> dict[str, Any]:
+    """Trees and subpath beside the options, where a comma or colon in a path would need escapes."""
+    flags = ["nosuid", "nodev", "rw" if mount.upper else "ro"]
+    trees = {"lowers": list(mount.lowers), "upper": mount.upper, "work": mount.work}
+    return {**_mount(mount.target, "overlay", flags), **trees, "subpath": mount.subpath}
 
 
 def _bind_mount(bind: Bind, rung: str) -> dict[str, Any]:

@@ -108,6 +108,7 @@ class Database:
 
     def _lift(self, connection: sqlite.Connection) -> None:
         """Makes the tables or changes older ones, unless another process did while we waited for the lock."""
+        self.root.make()  # a later version may have directories that an earlier one lacks
         fcntl.flock(self.lock_fd, fcntl.LOCK_EX)
         try:
             connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")

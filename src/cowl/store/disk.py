@@ -53,14 +53,29 @@ def measure_container(root: RootDirectory, row: ContainerRow) -> ContainerMeasur
     return ContainerMeasure(0, 0, 0)
 
 
+def measure_cache(root: RootDirectory, identity: str) -> tuple[int, int]:
+    """(apparent bytes, blocks on disk of its whole directory) of a cache mount; nothing of one that went."""
+    from cowl.layer.measure import measure
+
+    directory = root.cache(identity)
+    for _ in range(_ATTEMPTS):
+        try:
+            data = measure(f"{directory}/data")
+            return data.size_bytes, data.allocated_bytes + _own_bytes(directory)
+        except FileNotFoundError:
+            if not os.path.isdir(directory):
+                break
+    return 0, 0
+
+
 def overhead_bytes(directory: str) -> int:
     """Blocks on disk of a container's directory without its upper."""
     return _own_bytes(directory) + _children_bytes(directory, skip=("upper",))
 
 
 def measure_rest(root: RootDirectory) -> tuple[int, int]:
-    """Blocks on disk of (metadata, staging and trash): all but published layers and containers."""
-    content = (root.layers, root.containers, root.staging, root.trash)
+    """Blocks on disk of (metadata, staging and trash): all but layers, containers and caches."""
+    content = (root.layers, root.containers, root.caches, root.staging, root.trash)
     metadata = _own_bytes(root.path) + sum(map(_own_bytes, content))
     metadata += _children_bytes(root.path, skip=[os.path.basename(path) for path in content])
     return metadata, _children_bytes(root.staging) + _children_bytes(root.trash)

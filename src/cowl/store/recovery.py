@@ -1,7 +1,7 @@
 """Recovery: what an open of the store does about processes that died, and machines that did.
 
 Whatever is half-made is in one of these places, and found there: rows of owners whose process is
-dead; their directories under `staging/`; a directory of `layers/` or `containers/` without a row,
+dead; their directories under `staging/`; a directory of `layers/`, `containers/` or `caches/` without a row,
 which needs such an owner or another boot to come about; a lock file without a row; anything in
 `trash/`. When none of them shows, an open looks no further.
 """
@@ -109,6 +109,8 @@ class _Reconciliation:
         self._drop_missing_containers()
         self._discard_strangers("layer", self._root.layers, "SELECT key FROM layers")
         self._discard_strangers("container", self._root.containers, "SELECT id FROM containers")
+        self._drop_missing_caches()
+        self._discard_strangers("cache", self._root.caches, "SELECT id FROM cache_mounts")
         self._discard_strangers("stage", self._root.staging, "SELECT id FROM owners")
         self._drop_locks()
         self._transaction.run("INSERT OR REPLACE INTO meta VALUES ('boot_id', ?)", (boot,))
@@ -130,13 +132,16 @@ class _Reconciliation:
         self._transaction.run("DELETE FROM owners WHERE id = ?", (owner,))
 
     def _restore_trash(self) -> None:
-        """Empties the trash; a layer whose row is there was renamed for a deletion that never was."""
+        """Empties the trash; what has a row was renamed for a deletion that never was, and goes back."""
         for name in _stale_trash(self._root.trash):
             source = f"{self._root.trash}/{name}"
             kind, _, rest = name.partition(".")
             key = rest.partition(".")[0]
             if kind == "layer" and self._is_missing_layer(key):
                 os.rename(source, self._root.layer(key))
+                continue
+            if kind == "cache" and self._is_missing_cache(key):
+                os.rename(source, self._root.cache(key))
                 continue
             if kind == "container":
                 self._transaction.run("DELETE FROM containers WHERE id = ?", (key,))
@@ -145,6 +150,16 @@ class _Reconciliation:
     def _is_missing_layer(self, key: str) -> bool:
         row = self._transaction.row("SELECT 1 FROM layers WHERE key = ?", (key,))
         return row is not None and not os.path.lexists(self._root.layer(key))
+
+    def _is_missing_cache(self, identity: str) -> bool:
+        row = self._transaction.row("SELECT 1 FROM cache_mounts WHERE id = ?", (identity,))
+        return row is not None and not os.path.lexists(self._root.cache(identity))
+
+    def _drop_missing_caches(self) -> None:
+        """A cache mount whose directory a power cut took: nobody misses it."""
+        for (identity,) in self._transaction.rows("SELECT id FROM cache_mounts"):
+            if not os.path.isdir(f"{self._root.cache(identity)}/data"):
+                self._transaction.run("DELETE FROM cache_mounts WHERE id = ?", (identity,))
 
     def _drop_missing_containers(self) -> None:
         """A container whose directory a power cut took has nothing left but its row."""

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from cowl.errors import CowlError
 
 DATABASE = "cowl.db"
-DIRECTORIES = ("locks", "layers", "containers", "blobs", "staging", "trash", "mountpoints")
+DIRECTORIES = ("locks", "layers", "containers", "caches", "blobs", "staging", "trash", "mountpoints")
 _KNOWN = {*DIRECTORIES, DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", f"{DATABASE}-journal", "reserve"}
 _STUBS = ("proc", "sys", "dev", "etc")
 _STUB_FILES = ("etc/hosts", "etc/hostname", "etc/resolv.conf")
@@ -28,6 +28,7 @@ class RootDirectory:
         self.locks = f"{path}/locks"
         self.layers = f"{path}/layers"
         self.containers = f"{path}/containers"
+        self.caches = f"{path}/caches"
         self.blobs = f"{path}/blobs"
         self.staging = f"{path}/staging"
         self.trash = f"{path}/trash"
@@ -45,6 +46,10 @@ class RootDirectory:
     def container(self, identity: str) -> str:
         """The directory of a container: `upper/`, `work/` and what the container room keeps there."""
         return f"{self.containers}/{identity}"
+
+    def cache(self, identity: str) -> str:
+        """The directory of a cache mount: `data/`, and itself what its users lock."""
+        return f"{self.caches}/{identity}"
 
     def check(self) -> bool:
         """Whether a store's database stands here; raises NotAStore or StoreDenied if none may.

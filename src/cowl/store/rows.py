@@ -51,6 +51,23 @@ class StepRow(Value):
     last_used: float
 
 
+class CacheMountRow(Value):
+    """A cache mount; the byte figures hold only since `measured_at`, and not at all when that is 0.
+
+    name  the id= of the Dockerfile
+    base  what it started as, "" for an empty directory of root's
+    """
+
+    id: str
+    name: str
+    base: str
+    created_at: float
+    last_used: float
+    size_bytes: int
+    allocated_bytes: int
+    measured_at: float
+
+
 class Rows(Value):
     """All of a store's rows. `pinned`: keys of layers that a running pull, build or commit needs."""
 
@@ -59,6 +76,7 @@ class Rows(Value):
     containers: tuple[ContainerRow, ...]
     steps: tuple[StepRow, ...]
     pinned: frozenset[str]
+    cache_mounts: tuple[CacheMountRow, ...] = ()
 
 
 def read_rows(database: Database) -> Rows:
@@ -74,7 +92,15 @@ def read_rows(database: Database) -> Rows:
                 for row in database.rows("SELECT * FROM steps ORDER BY created_at, key")
             ),
             frozenset(row[0] for row in database.rows("SELECT DISTINCT layer FROM pins")),
+            cache_mount_rows(database),
         )
+
+
+def cache_mount_rows(database: Database) -> tuple[CacheMountRow, ...]:
+    """All cache mounts, oldest first."""
+    return tuple(
+        CacheMountRow(*row) for row in database.rows("SELECT * FROM cache_mounts ORDER BY created_at, id")
+    )
 
 
 def _stacks(database: Database) -> dict[int, tuple[str, ...]]:

@@ -113,6 +113,16 @@ CREATE TABLE downloads (
     checked_at REAL NOT NULL
 ) WITHOUT ROWID;
 """,
+    """
+-- Directories that RUN --mount=type=cache writes to. `name` is the id= of the Dockerfile; those of one
+-- name and base are interchangeable. `measured_at` is 0 while the figures may not hold.
+CREATE TABLE cache_mounts (
+    id TEXT PRIMARY KEY, name TEXT NOT NULL, base TEXT NOT NULL,
+    created_at REAL NOT NULL, last_used REAL NOT NULL,
+    size_bytes INTEGER NOT NULL, allocated_bytes INTEGER NOT NULL, measured_at REAL NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX cache_mounts_by_name ON cache_mounts (name, base);
+""",
 )
 VERSION = 1 + len(CHANGES)
 

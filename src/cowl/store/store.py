@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from cowl.layer.measure import Measure
     from cowl.layer.view import MergedView
     from cowl.store.blobs import Blobs
+    from cowl.store.cache_mounts import CacheMounts
     from cowl.store.check import Problem
     from cowl.store.containers import ContainerRecord
     from cowl.store.disk import ContainerMeasure
@@ -108,6 +109,13 @@ class Store:
         return Downloads(self._database, self._clock)
 
     @property
+    def cache_mounts(self) -> CacheMounts:
+        """The directories of RUN --mount=type=cache; likewise."""
+        from cowl.store.cache_mounts import CacheMounts
+
+        return CacheMounts(self._database, self._clock)
+
+    @property
     def blobs(self) -> Blobs:
         """What compressed blobs hold; likewise."""
         from cowl.store.blobs import Blobs
@@ -169,12 +177,20 @@ class Store:
         """Gives a fresh stage's root the mode and owner of the layers below, as a container's has."""
         dress_root(stage.diff, self.directory.diff(layer_keys[-1]) if layer_keys else "")
 
+    def dress_like(self, upper: str, tree: str) -> None:
+        """Gives the root of another writable tree the mode and owner of the tree below it."""
+        dress_root(upper, tree)
+
     def view(self, layer_keys: Sequence[str], upper: str = "") -> MergedView:
         """The merged tree of these layers (bottom first), perhaps with an upper, without mounting it."""
         from cowl.layer.view import MergedView
 
         trees = self._trees(layer_keys)
         return MergedView([upper, *trees] if upper else trees)
+
+    def trees(self, layer_keys: Sequence[str]) -> tuple[str, ...]:
+        """The trees of these layers, topmost first, as overlayfs takes them."""
+        return tuple(self._trees(layer_keys))
 
     def _trees(self, layer_keys: Sequence[str]) -> list[str]:
         """The trees of a stack, topmost first. Of a layer that comes twice only the upper one can show,

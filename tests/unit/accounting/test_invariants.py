@@ -9,7 +9,7 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from tests.unit.store.making import add_image, add_layer, open_store
+from tests.unit.store.making import add_image, add_layer, open_store, use_cache
 
 from cowl.accounting.usage import Usage, usage
 from cowl.accounting.walk import Walk, verify
@@ -24,8 +24,8 @@ SIZES = st.sampled_from([0, 1, 100, 4096, 5000, 70_000])
 
 
 def content_bytes(walked: Walk) -> int:
-    """What layers and containers take, without the directories that hold them."""
-    return sum(sum(walked.under(place).values()) for place in ("layers", "containers"))
+    """What layers, containers and cache mounts take, without the directories that hold them."""
+    return sum(sum(walked.under(place).values()) for place in ("layers", "containers", "caches"))
 
 
 def check_figures(found: Usage) -> None:
@@ -66,6 +66,12 @@ class StoreMachine(RuleBasedStateMachine):
     def cache(self, number: int, key: int) -> None:
         layer = add_layer(self.store, f"l{number}", {"f": number * 3000, "g": 1})
         self.store.steps.add(f"step{key}", layer.key, "RUN")
+
+    @rule(name=NAMES, size=SIZES, sharing=st.sampled_from(["shared", "private", "locked"]))
+    def mount_cache(self, name: str, size: int, sharing: str) -> None:
+        with use_cache(self.store, name, sharing=sharing) as cache:
+            Path(cache.path, "kept").write_bytes(b"c" * size)
+        os.sync()
 
     @rule(number=st.integers(0, 9))
     def commit_unused(self, number: int) -> None:
@@ -111,17 +117,22 @@ class StoreMachine(RuleBasedStateMachine):
         objects = [("image", image.id) for image in found.images]
         objects += [("container", box.id) for box in found.containers]
         objects += [("step", step.key) for step in found.cache]
+        objects += [("cache", mount.id) for mount in found.cache_mounts]
         chosen = [thing for thing in objects if data.draw(st.booleans())]
         before = content_bytes(verify(str(self.root)))
         remove = {
             "image": self.store.images.remove,
             "container": self.store.containers.remove,
             "step": self.store.steps.forget,
+            "cache": self.remove_cache,
         }
         for kind, identity in data.draw(st.permutations(chosen)):
             remove[kind](identity)
         freed = before - content_bytes(verify(str(self.root)))
         assert freed == found.reclaimable(chosen)
+
+    def remove_cache(self, identity: str) -> None:
+        self.store.cache_mounts.remove(self.store.cache_mounts.find(identity))
 
     @invariant()
     def total_is_the_walk_s(self) -> None:

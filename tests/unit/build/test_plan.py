@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
+from cowl.build.entitlements import check_entitlements
 from cowl.build.plan import BuildPlan, UnknownTarget, make_plan
 from cowl.dockerfile.diagnostics import DockerfileError
 from cowl.dockerfile.parser import parse
@@ -103,8 +104,7 @@ def test_unused_arguments_are_told() -> None:
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("RUN --mount=type=cache,target=/x make", "--mount"),
-        ("RUN --security=insecure make", "--security=insecure"),
+        ("RUN --device=vendor.com/class=name make", "no devices of the host"),
         ("COPY http://example.org/x /x", "fetches no URL"),
         ("COPY git@github.com:a/b.git /x", "fetches no URL"),
     ],
@@ -116,10 +116,19 @@ def test_what_is_not_there_yet_is_refused_with_its_place(line: str, said: str) -
     assert (caught.value.path, caught.value.line) == ("Dockerfile", 3)
 
 
-def test_a_run_may_not_take_more_network_than_the_build_has() -> None:
+def test_a_run_may_not_take_more_than_the_caller_gives() -> None:
     assert plan("FROM x\nRUN --network=none a").steps == 2
-    with pytest.raises(DockerfileError, match="--network=host is not allowed"):
-        plan("FROM x\nRUN --network=host a", network="none")
+    for flag, network, allow in (
+        ("network=host", "none", "network.host"),
+        ("security=insecure", "host", "security.insecure"),
+    ):
+        file = parse(f"FROM x\nRUN --{flag} a\n")
+        (node,) = file.stages[0].instructions
+        check_entitlements(file, node, network, (allow,))
+        with pytest.raises(DockerfileError, match=f"--{flag} is not allowed") as caught:
+            check_entitlements(file, node, network, ())
+        assert caught.value.line == 2 and f"--allow {allow}" in caught.value.hint
+    check_entitlements(file, node.replace(network="host", security="sandbox"), "host", ())
 
 
 def test_what_is_refused_in_a_stage_that_nobody_needs_is_no_matter() -> None:

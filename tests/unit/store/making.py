@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from cowl.config import Config
 from cowl.oci.digest import DiffId
 from cowl.store import Store
+from cowl.store.cache_mounts import CacheUse
 from cowl.store.containers import ContainerRecord
 from cowl.store.images import ImageRecord
 from cowl.store.layers import Layer
@@ -53,6 +54,19 @@ def add_container(store: Store, image: ImageRecord, name: str = "", written: int
         with open(f"{record.upper}/written", "wb") as file:
             file.write(b"w" * written)
     return record
+
+
+def use_cache(store: Store, name: str, base: str = "", sharing: str = "shared") -> CacheUse:
+    """A cache mount in use; a wait for it is a failure."""
+
+    def fail() -> None:
+        raise AssertionError(f"{name} is locked")
+
+    def prepare() -> str:
+        stage = store.layers.stage()
+        return stage.diff
+
+    return store.cache_mounts.use(name, base, sharing, prepare=prepare, waiting=fail)
 
 
 def in_child(work: Callable[[], object]) -> int:
