@@ -18,6 +18,8 @@ from cowl.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from cowl.build.remote.git_tree import GitTree
+    from cowl.build.remote.git_url import GitUrl
     from cowl.build.remote.remotes import Remotes
     from cowl.build.state import State
     from cowl.build.task import Ground
@@ -94,8 +96,13 @@ def _remote(state: State, node: nodes.Add, ground: Ground, word: Word) -> Part |
     """The part of a source from elsewhere; None for one in the context."""
     from cowl.build.remote.git_url import parse_git_url
 
-    if parse_git_url(word) is not None:
-        raise error_at(ground.file, node, "ADD of a git repository is not supported yet", word=word)
+    try:
+        url = parse_git_url(word)
+    except CowlError as problem:
+        locate(problem, ground.file, node, word)
+        raise
+    if url is not None:
+        return _git(state, node, ground, word, url)
     if word.startswith(("http://", "https://")):
         return _url(state, node, ground, word)
     return None
@@ -110,6 +117,53 @@ def _url(state: State, node: nodes.Add, ground: Ground, word: Word) -> Part:
         raise
     source = Source(file.entry.path, file.entry, file.content, file)
     return Part(_copy_of(state, node, ground, source), frozenset([0] if node.unpack else []))
+
+
+def _git(state: State, node: nodes.Add, ground: Ground, word: Word, url: GitUrl) -> Part:
+    """The files of a repository, without its `.git` unless --keep-git-dir says otherwise."""
+    from cowl.build.remote.url import CredentialsInUrl
+
+    try:
+        if url.secret:
+            raise CredentialsInUrl(url.remote)
+        url = _pinned(node, ground, url)
+        if None not in (node.keep_git_dir, url.keep_git_dir) and node.keep_git_dir != url.keep_git_dir:
+            raise error_at(
+                ground.file, node, "--keep-git-dir and the address contradict each other", word=word
+            )
+        keep = bool(node.keep_git_dir or url.keep_git_dir)
+        tree = _remotes(ground).git(url, keep_git_dir=keep, check=ground.crew.check)
+    except CowlError as problem:
+        locate(problem, ground.file, node, word)
+        raise
+    return Part(_copy_of(state, node, ground, _selected(node, tree)))
+
+
+def _selected(node: nodes.Add, tree: GitTree) -> Source:
+    """A repository as a source, without what --exclude names."""
+    source = Source(tree.url.name, tree.root, tree.content, tree)
+    if not node.exclude:
+        return source
+    from cowl.build.selection import Selection
+    from cowl.dockerfile.ignore import matcher
+
+    patterns = [str(pattern) for pattern in node.exclude]
+    content = tree.content.replace(digest=f"{tree.content.digest} exclude={patterns!r}")
+    return source.replace(content=content, tree=Selection(tree, matcher(patterns)))
+
+
+def _pinned(node: nodes.Add, ground: Ground, url: GitUrl) -> GitUrl:
+    """The address with --checksum, which is a commit ID or the beginning of one."""
+    checksum = str(node.checksum)
+    if not checksum:
+        return url
+    if url.commit and url.commit != checksum:
+        reason = f"--checksum is not the commit {url.commit} of the address"
+        raise error_at(ground.file, node, reason, word=node.checksum)
+    if not re.fullmatch("[0-9a-f]{1,64}", checksum):
+        reason = "--checksum of a git repository is a commit ID or the beginning of one"
+        raise error_at(ground.file, node, reason, word=node.checksum)
+    return url.replace(commit=checksum)
 
 
 def _copy_of(state: State, node: nodes.Add, ground: Ground, source: Source) -> CopyTask:

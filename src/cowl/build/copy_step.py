@@ -52,7 +52,7 @@ class _Copier:
             self._traces.clear()
             self._first.clear()
             self._copy(source, self._target(source.name, source.entry))
-            unchanged &= tuple(self._traces) == source.content.traces
+            unchanged &= source.content.traces in (None, tuple(self._traces))
         self._tree.settle()
         return unchanged
 

@@ -103,13 +103,14 @@ def stamp_of(status: os.stat_result) -> tuple[int, ...]:
 class Content(Value):
     """What a tree holds: a hash that is the same wherever and whenever the same files stand.
 
-    traces   one for each entry: they change when somebody writes to the tree after it was hashed
+    traces   one for each entry: they change when somebody writes to the tree after it was hashed; None for a
+             tree that nobody else writes to
     records  (name below the top, kind, mode, uid, gid, content hash or link target) of each entry: what the
              digest is the hash of, and what tells which file made it another
     """
 
     digest: str
-    traces: tuple[tuple[object, ...], ...]
+    traces: tuple[tuple[object, ...], ...] | None
     records: tuple[tuple[str, str, int, int, int, str], ...] = ()
 
 

@@ -58,10 +58,20 @@ class GitUrl(Value):
         return re.sub(r"(://)[^/@]*@", r"\1", self.remote)
 
     @property
+    def name(self) -> str:
+        """The repository's own name: `b` of `https://host/a/b.git`."""
+        return re.split("[/:]", self.remote.rstrip("/"))[-1].removesuffix(".git")
+
+    @property
     def secret(self) -> str:
-        """The user and password in it, "" for none: never to be shown, and not to be in a Dockerfile."""
+        """The user (a token may stand there) and password in it, "" for none: never to be shown.
+
+        A user of ssh without a password is no secret.
+        """
         parts = urlsplit(self.remote) if "://" in self.remote else None
-        return parts.netloc.rpartition("@")[0] if parts and parts.password is not None else ""
+        if parts is None or parts.username is None or (parts.scheme == "ssh" and parts.password is None):
+            return ""
+        return parts.netloc.rpartition("@")[0]
 
 
 def is_commit(ref: str) -> bool:

@@ -14,7 +14,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Self
 
+    from cowl.build.context import Context
     from cowl.build.remote.download import Downloaded
+    from cowl.build.remote.git_program import GitProgram
+    from cowl.build.remote.git_tree import GitTree
+    from cowl.build.remote.git_url import GitUrl
+    from cowl.build.remote.repository import Found
     from cowl.build.remote.url_file import UrlFile
     from cowl.config import Config
     from cowl.http.transport import Transport
@@ -39,7 +44,8 @@ class ChecksumMismatch(Corrupt):
 class Remotes:
     """Fetches for one build. A `with` block: at its end connections and files are gone. Safe with threads.
 
-    Costs nothing until something is asked for. `clock` gives seconds since the epoch, `sleep` waits.
+    Costs nothing until something is asked for. `clock` gives seconds since the epoch, `sleep` waits;
+    `ssh_agent` is the socket of the agent that git over ssh may use, "" for none.
     """
 
     def __init__(
@@ -49,14 +55,19 @@ class Remotes:
         *,
         clock: Callable[[], float],
         sleep: Callable[[float], None],
+        ssh_agent: str = "",
     ) -> None:
         self._store = store
+        self._ssh_agent = ssh_agent
         self._config = config
         self._clock = clock
         self._sleep = sleep
         self._lock = RLock()
         self._stages: list[Stage] = []
+        self._contexts: list[Context] = []
         self._transport: Transport | None = None
+        self._commits: dict[GitUrl, Found] = {}
+        self._checkouts: dict[tuple[str, str, bool, bool], str] = {}
         self._files: dict[tuple[str, str], UrlFile] = {}
 
     def __enter__(self) -> Self:
@@ -69,10 +80,15 @@ class Remotes:
         """Removes what was fetched. Idempotent."""
         with self._lock:
             stages, self._stages = self._stages, []
+            contexts, self._contexts = self._contexts, []
             transport, self._transport = self._transport, None
             self._files.clear()
+            self._commits.clear()
+            self._checkouts.clear()
         if transport is not None:
             transport.close()
+        for context in contexts:
+            context.close()
         for stage in stages:
             stage.drop()
 
@@ -129,6 +145,50 @@ class Remotes:
         with self._lock:
             path = f"{self.stage().path}/body"
             return download(self._connected(), url, path, etag=etag, clock=self._clock)
+
+    def git(self, url: GitUrl, *, keep_git_dir: bool, check: Callable[[], object]) -> GitTree:
+        """The files of a repository; one for each caller, the commit the same for a whole build.
+
+        Only which commit it is is asked for now, and not even that for an address that says it. `check`
+        is asked now and then whether to go on. Raises NoSuchRef, WrongCommit, GitMissing, GitFailed.
+        """
+        from cowl.build.remote.git_tree import GitTree, identity
+        from cowl.build.remote.repository import resolve
+
+        with self._lock:
+            if url not in self._commits:
+                self._commits[url] = resolve(self._git(url, self.stage().path, check), url)
+            found = self._commits[url]
+        name = identity(url, found, keep_git_dir)
+        return GitTree(url, found.commit, name, lambda: self._context(url, found, keep_git_dir, check))
+
+    def _context(self, url: GitUrl, found: Found, keep_git_dir: bool, check: Callable[[], object]) -> Context:
+        from cowl.build.context import Context
+        from cowl.build.remote.repository import check_out, subdirectory
+
+        key = (url.remote, found.commit, keep_git_dir, url.submodules)
+        with self._lock:
+            if key not in self._checkouts:
+                stage = self.stage()
+                check_out(
+                    self._git(url, stage.path, check), url, found, stage.diff, keep_git_dir=keep_git_dir
+                )
+                self._checkouts[key] = stage.diff
+            context = Context(subdirectory(url, self._checkouts[key]))
+            self._contexts.append(context)
+        return context
+
+    def _git(self, url: GitUrl, top: str, check: Callable[[], object]) -> GitProgram:
+        from cowl.build.remote.git_program import GitProgram
+
+        return GitProgram(
+            top,
+            self._config,
+            secret=url.secret,
+            ssh_agent=self._ssh_agent,
+            clock=self._clock,
+            check=check,
+        )
 
     def stage(self) -> Stage:
         """A place in the store for what is fetched; gone when the build ends."""
