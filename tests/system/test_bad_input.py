@@ -131,7 +131,6 @@ def test_sources_that_are_not_there(bad: Bad) -> None:
     ("instruction", "says"),
     [
         ("RUN --mount=type=cache,target=/x true", ":2:13: RUN --mount"),
-        ("COPY --from=alpine:3 /x /y", ':2:13: no stage above is called "alpine:3"'),
     ],
 )
 def test_what_is_not_supported_yet(
@@ -148,11 +147,23 @@ def test_what_is_not_supported_yet(
 
 
 def test_a_base_with_triggers(caller: Caller, busybox_tar: Path) -> None:
+    """What a base image says comes from a stranger: its triggers may no more than a Dockerfile of ours."""
     bad = Bad(caller, busybox_tar)
-    bad.write("Dockerfile", f"FROM {BASE}\nONBUILD RUN echo hi\n")
-    caller.cowl("build", "-t", "triggers", str(bad.context))
-    bad.before = bad.look()
-    bad.build("FROM triggers\n", "Dockerfile:1:6: the base image has ONBUILD triggers", '"RUN echo hi"')
+    for trigger, *said in (
+        ("RUN exit 3", "ONBUILD of image triggers:1: process", "exit code: 3"),
+        ("COPY ../../etc/passwd /x", "ONBUILD of image triggers:1:6: ", "only the files of its context"),
+    ):
+        bad.write("Dockerfile", f"FROM {BASE}\nONBUILD {trigger}\n")
+        caller.cowl("build", "-t", "triggers", str(bad.context))
+        bad.before = bad.look()
+        bad.build("FROM triggers\n", *said)
+
+
+def test_copy_from_an_image_that_is_nowhere(root_caller: Caller, busybox_tar: Path) -> None:
+    bad = Bad(root_caller, busybox_tar)
+    said = bad.build(f"FROM {BASE}\nCOPY --from=localhost:1/x:3 /x /y\n", "Dockerfile:2:13: localhost:1/x:3")
+    assert said.count("Dockerfile:2:") == 1, said
+    bad.sound()
 
 
 def test_a_run_that_fails(bad: Bad) -> None:
