@@ -130,7 +130,7 @@ def test_sources_that_are_not_there(bad: Bad) -> None:
 @pytest.mark.parametrize(
     ("instruction", "says"),
     [
-        ("RUN --mount=type=cache,target=/x true", ":2:13: RUN --mount"),
+        ("RUN --device=vendor.com/x true", ":2:14: RUN --device"),
     ],
 )
 def test_what_is_not_supported_yet(
