@@ -1,21 +1,21 @@
-"""Refusals: what of the language is not carried out yet, said before anything runs."""
+"""Refusals: what of the language is not carried out, said before anything runs."""
 
 from __future__ import annotations
 
 from cowl.dockerfile import nodes
-from cowl.dockerfile.diagnostics import DockerfileError, error_at
+from cowl.dockerfile.diagnostics import error_at
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from cowl.dockerfile.nodes import Dockerfile, Instruction, Word
+    from cowl.dockerfile.nodes import Dockerfile, Instruction
     from cowl.oci.platform import Platform
 
 
 def check_supported(file: Dockerfile, node: Instruction, network: str = "") -> None:  # noqa: ARG001
-    """Raises DockerfileError when `node`, expanded or not, needs what is not there yet."""
+    """Raises DockerfileError when `node`, expanded or not, asks for what no build gives."""
     check = _CHECKS.get(type(node))
     if check:
         check(file, node)
@@ -31,13 +31,6 @@ def check_platform(file: Dockerfile, node: nodes.From, wanted: Platform | None, 
             word=node.image,
             hint="Pull the other one with `cowl pull --platform`, or build with --pull.",
         )
-
-
-def _refusal(
-    file: Dockerfile, node: Instruction, what: str, word: Word | None = None, *, hint: str = ""
-) -> DockerfileError:
-    reason = f"{node.keyword} {what} is not supported by this version of cowl"
-    return error_at(file, node, reason, word=word, hint=hint or "Leave it out, if the build does without.")
 
 
 def _run(file: Dockerfile, node: nodes.Run) -> None:
