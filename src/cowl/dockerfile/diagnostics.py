@@ -87,7 +87,7 @@ def error_at(
 ) -> DockerfileError:
     """An error about `node` (or one of its words) with position, excerpt and caret. To be raised."""
     line, column, length = _place(node, word)
-    excerpt = excerpt_of(source_line(file.text, line), line, column, length)
+    excerpt = excerpt_of(file.line(line), line, column, length)
     return DockerfileError(
         reason, path=node.source.path, line=line, column=column, length=length, excerpt=excerpt, hint=hint
     )
@@ -96,17 +96,6 @@ def error_at(
 def describe_at(file: Dockerfile, node: Instruction, reason: str, *, word: Word | None = None) -> str:
     """The same text as `error_at` gives, for errors of other kinds (NotFound, ...) and for warnings."""
     return error_at(file, node, reason, word=word).message
-
-
-def source_line(text: str, number: int) -> str:
-    """Line `number` (from 1) of `text` without its newline, or "" if there is none."""
-    start = 0
-    for _ in range(number - 1):
-        start = text.find("\n", start) + 1
-        if start == 0:
-            return ""
-    end = text.find("\n", start)
-    return text[start:] if end < 0 else text[start:end]
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:

@@ -112,7 +112,7 @@ def parse_ignore(text: str | bytes, path: str = ".dockerignore") -> Matcher:
         try:
             _tokens(cleaned)
         except BadGlob:
-            raise _error(path, number, line, "this pattern is malformed: its [ is not closed") from None
+            raise _error(path, number, line, _malformed(cleaned)) from None
     return Matcher(path, patterns)
 
 
@@ -133,6 +133,11 @@ def _cleaned(text: str) -> str:
             break
         text = cleaned
     return text
+
+
+def _malformed(pattern: str) -> str:
+    why = "it ends in a backslash" if pattern.endswith("\\") else "its [ is not closed"
+    return f"this pattern is malformed: {why}"
 
 
 def _error(path: str, number: int, line: str, reason: str) -> DockerfileError:
@@ -182,7 +187,9 @@ def _tokens(pattern: str) -> list[Token]:
             token, at = character_class(pattern, at)
             tokens.append(token)
         elif character == "\\":
-            tokens.append(pattern[at : at + 1] or character)  # at the very end it is itself
+            if at == len(pattern):
+                raise BadGlob(pattern)
+            tokens.append(pattern[at])
             at += 1
         else:
             tokens.append(character)

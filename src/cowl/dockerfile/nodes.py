@@ -314,7 +314,10 @@ class ParseWarning(Value):
 
 
 class Dockerfile(Value):
-    """A whole Dockerfile: at least one stage; `global_args` are the ARGs before the first FROM."""
+    """A whole Dockerfile: at least one stage; `global_args` are the ARGs before the first FROM.
+
+    `lines` are those of `text`, so that many messages about a long file take no time each.
+    """
 
     path: str
     text: str
@@ -322,6 +325,12 @@ class Dockerfile(Value):
     global_args: tuple[Arg, ...]
     stages: tuple[Stage, ...]
     warnings: tuple[ParseWarning, ...] = ()
+    lines: tuple[str, ...] = ()
+
+    def line(self, number: int) -> str:
+        """Line `number` (from 1) without its newline, "" if there is none."""
+        lines = self.lines or self.text.split("\n")
+        return lines[number - 1] if 1 <= number <= len(lines) else ""
 
     @property
     def instructions(self) -> tuple[Instruction, ...]:

@@ -52,6 +52,7 @@ def parse(text: str | bytes, path: str = "Dockerfile") -> Dockerfile:
             Stage(index, str(base.alias), base, tuple(rest)) for index, (base, rest) in enumerate(stages)
         ),
         warnings=tuple(lexer.warnings),
+        lines=tuple(lexer.lines),
     )
 
 

@@ -1,5 +1,6 @@
 """Shell patterns inside `${x#p}`, `${x%p}` and `${x/p/r}`: `*`, `?` and backslash, no brackets.
 
+As in Go's regular expressions, which BuildKit makes of them, neither `*` nor `?` takes a newline.
 No regular expression with several stars is ever run: a pattern is cut at its stars into pieces of fixed
 length, and these are looked for one after the other, which is linear in the value for every pattern.
 """
@@ -33,16 +34,18 @@ def replaced(value: str, pattern: str, replacement: str, everywhere: bool, limit
     pieces = _parse(pattern)
     out: list[str] = []
     at = size = 0
+    ended = -1
     while at <= len(value):
         span = _search(value, pieces, at)
         if span is None:
             break
         start, end = span
-        size += start - at + len(replacement) + 1
+        put = "" if start == end == ended else replacement  # nothing for nothing right behind a match
+        size += start - at + len(put) + 1
         if size > limit:
             raise BadPattern(f"a replacement makes more than {limit} characters")
-        out += (value[at:start], replacement)
-        at = end
+        out += (value[at:start], put)
+        at = ended = end
         if start == end:  # an empty match: step over one character
             out.append(value[end : end + 1])
             at += 1
@@ -82,32 +85,50 @@ def _mirrored(pieces: list[_Piece]) -> list[_Piece]:
 
 
 def _compile(piece: _Piece) -> re.Pattern[str]:
-    return re.compile("".join("." if c is None else re.escape(c) for c in piece), re.DOTALL)
+    return re.compile("".join("." if c is None else re.escape(c) for c in piece))
 
 
 def _anchored_end(value: str, pieces: list[_Piece], greedy: bool) -> int | None:
     """Where the shortest or longest match that starts at 0 ends, or None."""
     first = _compile(pieces[0]).match(value)
-    return None if first is None else _chain_end(value, pieces[1:], first.end(), greedy)
+    return None if first is None else _chain_end(value, pieces[1:], first.end(), greedy)[0]
 
 
 def _search(value: str, pieces: list[_Piece], at: int) -> tuple[int, int] | None:
-    """The leftmost longest match from `at` on. If the first place of the first piece fails, all do."""
-    first = _compile(pieces[0]).search(value, at)
-    if first is None:
-        return None
-    end = _chain_end(value, pieces[1:], first.end(), True)
-    return None if end is None else (first.start(), end)
+    """The leftmost longest match from `at` on.
+
+    Where the first piece fails for want of the others, it fails up to the next newline, which no star
+    crosses: what lies behind is looked at once.
+    """
+    compiled = _compile(pieces[0])
+    while True:
+        first = compiled.search(value, at)
+        if first is None:
+            return None
+        end, stuck = _chain_end(value, pieces[1:], first.end(), True)
+        if end is not None:
+            return first.start(), end
+        if stuck < 0:
+            return None
+        at = stuck
 
 
-def _chain_end(value: str, pieces: list[_Piece], at: int, greedy: bool) -> int | None:
-    """The end of `pieces`, each somewhere behind the one before; the last as late as can be if `greedy`."""
+def _chain_end(value: str, pieces: list[_Piece], at: int, greedy: bool) -> tuple[int | None, int]:
+    """The end of `pieces`, each somewhere behind the one before; the last as late as can be if `greedy`.
+
+    With None: the offset behind the newline that was in the way, or -1 when there is none.
+    """
     for piece in pieces[:-1] if greedy else pieces:
         found = _compile(piece).search(value, at)
-        if found is None:
-            return None
+        newline = value.find("\n", at, found.start() if found else len(value))
+        if newline >= 0 or found is None:
+            return None, newline + 1 if newline >= 0 else -1
         at = found.end()
     if not greedy or not pieces:
-        return at
-    last = _compile(pieces[-1][::-1]).search(value[at:][::-1])
-    return None if last is None else len(value) - last.start()
+        return at, -1
+    newline = value.find("\n", at)
+    reach = len(value) if newline < 0 else newline
+    if not pieces[-1]:
+        return reach, -1
+    last = _compile(pieces[-1][::-1]).search(value[at:reach][::-1])
+    return (None, newline + 1 if newline >= 0 else -1) if last is None else (reach - last.start(), -1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cowl.dockerfile import nodes
-from cowl.dockerfile.diagnostics import describe_at, error_at, excerpt_of, quoted, source_line, suggestion
+from cowl.dockerfile.diagnostics import describe_at, error_at, excerpt_of, quoted, suggestion
 from cowl.dockerfile.parser import parse
 from cowl.errors import Invalid
 
@@ -31,7 +31,9 @@ def test_quoted_is_short_and_harmless() -> None:
 
 
 def test_lines() -> None:
-    assert [source_line("a\nb\n", n) for n in (1, 2, 3, 9)] == ["a", "b", "", ""]
+    file = parse("FROM a\nRUN b\n")
+    for each in (file, file.replace(lines=())):
+        assert [each.line(n) for n in (0, 1, 2, 3, 9)] == ["", "FROM a", "RUN b", "", ""]
 
 
 @pytest.mark.parametrize(

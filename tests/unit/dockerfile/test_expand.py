@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from cowl.dockerfile.expand import MAX_DEPTH, MAX_SIZE, Expander, ExpansionError
 
 ENV = {"FOO": "xxyy", "EMPTY": "", "P": "/usr/lib/x.tar.gz", "S": "a b  c", "K": "한", "_1": "u", "1": "one"}
+ENV |= {"STARS": "a***yy*", "ODD": "()[]{}^$.*?|\\x", "LINES": "a\nb", "TWO": "a\nc ac a\nc"}
 
 WORDS = [
     ("plain", "plain"),
@@ -85,6 +86,21 @@ WORDS = [
     ("${FOO/$EMPTY/w}", "wxxyy"),
     ("${NONE//a/b}", ""),
     ("${NONE#a}", ""),
+    ("${STARS%%\\**\\*}", "a"),
+    ("${STARS/\\*/.} ${STARS//\\**/.}", "a.**yy* a."),
+    ("${ODD#()[]{\\}^$.\\*\\?|\\\\}", "x"),
+    ("${FOO#?x} ${FOO:#x}", "yy xyy"),
+    ("${P//\\//\\/}", "\\/usr\\/lib\\/x.tar.gz"),
+    ("${LINES%?b}", "a\nb"),
+    ("${LINES##*b}", "a\nb"),
+    ("${LINES%%*}", "a\n"),
+    ("${LINES##*}", "\nb"),
+    ("${LINES//*/-}", "-\n-"),
+    ("${FOO//*/-}", "-"),
+    ("${FOO//$EMPTY/-}", "-x-x-y-y-"),
+    ("${TWO//a*c/x}", "a\nc x a\nc"),
+    ("v${FOO}-${K}${NONE:+-$NONE}.gz", "vxxyy-한.gz"),
+    ("$@x${@}", "x"),
 ]
 
 
@@ -106,6 +122,10 @@ ERRORS = [
     ("${FOO=x}", 0, "unknown modifier"),
     ("${FOO:=x}", 0, "unknown modifier"),
     ("${FOO:0:1}", 0, "unknown modifier"),
+    ("${FOO=:x}", 0, "unknown modifier"),
+    ("${FOO:/x/y}", 0, "unknown modifier"),
+    ("${FOO//ww}", 0, "never closed"),
+    ("${FOO//}", 0, "never closed"),
     ("a'b", 1, "single quote is never closed"),
     ('ab"c', 2, "double quote is never closed"),
     ("${NONE?}", 0, "NONE: is not allowed to be unset"),

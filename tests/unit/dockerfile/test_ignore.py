@@ -64,7 +64,20 @@ SINGLE = [
     ("  a b  ", "a b", True),
     ("a\r", "a", True),
     ("a /", "a", True),
-    ("zz**\\", "zz/\\", True),
+    ("a\\\\", "a\\", True),
+    ("a*b*c*d*e*/f", "axbxcxdxexxx/f", True),
+    ("a*b*c*d*e*/f", "axbxcxdxe/xxx/f", False),
+    ("a*b?c*x", "abxbbxdbxebxczzx", True),
+    ("a*b?c*x", "abxbbxdbxebxczzy", False),
+    ("a[^a]b", "a☺b", True),
+    ("a???b", "a☺b", False),
+    ("[a-ζ]*", "α", True),
+    ("*[a-ζ]", "A", False),
+    ("[\\]a]", "]", True),
+    ("[x\\-]", "-", True),
+    ("[x\\-]", "z", False),
+    ("[\\-x]", "a", False),
+    ("dist/*.whl", "dist/proxy.py-2.4.0rc3.dev36+g08acad9-py3-none-any.whl", True),
     ("a[b]", "a[b]", False),
     ("a # b", "a", False),
     ("\ufeffa", "a", True),
@@ -158,7 +171,26 @@ def test_the_order_of_questions_does_not_matter(patterns: list[str], paths: list
         assert used.excluded(path) == parse_ignore("\n".join(patterns)).excluded(path)
 
 
-@pytest.mark.parametrize("text", ["!", "! ", "!/", "!//.", "[", "a[", "[^", "[a-", "[]", "zz[^]"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "!",
+        "! ",
+        "!/",
+        "!//.",
+        "[",
+        "a[",
+        "[^",
+        "[a-",
+        "[]",
+        "zz[^]",
+        "[]a]",
+        "[-x]",
+        "[a-b-c]",
+        "\\",
+        "zz**\\",
+    ],
+)
 def test_bad_patterns(text: str) -> None:
     with pytest.raises(DockerfileError) as caught:
         parse_ignore(f"ok\n{text}\n")

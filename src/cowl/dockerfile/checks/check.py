@@ -51,7 +51,7 @@ def _warned(subject: Subject, name: str) -> Iterable[Found]:
 def _finding(subject: Subject, found: Found, rule: Rule) -> Finding:
     from cowl.dockerfile.checks.finding import Finding  # most builds have none
 
-    text = subject.lines[found.line - 1] if found.line <= len(subject.lines) else ""
+    text = subject.file.line(found.line)
     return Finding(
         rule=rule.name,
         message=found.message,

@@ -116,7 +116,7 @@ def invalid_definition_description(subject: Subject) -> Iterator[Found]:
             names = [str(each.name) for each in node.arguments]
         elif isinstance(node, nodes.From) and node.alias:
             names = [str(node.alias)]
-        comment = description_above(subject.lines, node.source.first_line)
+        comment = description_above(subject.file, node.source.first_line)
         if names and comment and comment.split(" ")[0] not in names:
             shown = names[0] if len(names) == 1 else "<arg_key>"
             message = f"Comment for {node.keyword} should follow the format: `# {shown} <description>`"
@@ -125,9 +125,9 @@ def invalid_definition_description(subject: Subject) -> Iterator[Found]:
             )
 
 
-def description_above(lines: list[str], number: int) -> str:
+def description_above(file: nodes.Dockerfile, number: int) -> str:
     """The comment in the line above line `number`, "" if there is none or it is a parser directive."""
-    text = lines[number - 2].strip() if number > 1 else ""
+    text = file.line(number - 1).strip()
     if not text.startswith("#"):
         return ""
     comment = text[1:].strip()

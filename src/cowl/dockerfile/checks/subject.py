@@ -64,7 +64,6 @@ class Subject:
         """`stages` are the indexes that count; None: all."""
         self.file = file
         self.around = around
-        self.lines = file.text.split("\n")
         self._wanted = stages
         self._bases: dict[int, tuple[str, int]] = {}
         self._named: dict[str, list[int]] = {}
@@ -92,7 +91,7 @@ class Subject:
         return self.text_at(word.line, word.column, word.length)
 
     def text_at(self, line: int, column: int, length: int) -> str:
-        return self.lines[line - 1][column - 1 : column - 1 + length]
+        return self.file.line(line)[column - 1 : column - 1 + length]
 
     def base(self, stage: Stage) -> tuple[str, int]:
         """(image, -1) or ("", index of the stage) that `stage` starts from; ("", -1) if it can't be told."""

@@ -9,7 +9,7 @@ from cowl.dockerfile.scope import EXPANDING, expand_node
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from cowl.dockerfile.checks.subject import Found, Subject
 
@@ -18,15 +18,16 @@ _SECRET = frozenset(
 )
 _NO_SECRET = frozenset(("public", "file", "version"))
 _TARGET_PLATFORM = ("$TARGETPLATFORM", "${TARGETPLATFORM}")
-_FEW = 1000  # a name is suggested only where there are no more to choose from
+_FEW = 100  # a name is suggested only where there are no more to choose from
 
 
 def undefined_arg_in_from(subject: Subject) -> Iterator[Found]:
     declared = {str(each.name) for node in subject.file.global_args for each in node.arguments}
+    known = declared.union(subject.around.variables)
     for stage in subject.file.stages:
         for name in _missing(subject, stage.base, subject.around.variables):
             if name not in declared:
-                near = _near(name, (*declared, *subject.around.variables))
+                near = _near(name, known)
                 message = f"FROM argument '{name}' is not declared" + (
                     f" (did you mean {near}?)" if near else ""
                 )
@@ -121,9 +122,8 @@ def _missing(subject: Subject, node: nodes.Instruction, variables: Mapping[str, 
         return ()  # the build says it better
 
 
-def _near(name: str, known: Iterable[str]) -> str:
-    known = [each for each in known if each]
-    return suggestion(name, known) if len(known) <= _FEW else ""
+def _near(name: str, known: Collection[str]) -> str:
+    return suggestion(name, filter(None, known)) if len(known) <= _FEW else ""
 
 
 def _place(node: nodes.Instruction, name: str) -> nodes.Word | None:
