@@ -51,8 +51,23 @@ class Bad:
         return path
 
     def look(self) -> dict[str, list[str]]:
-        """What lies in the store."""
-        return {name: sorted(os.listdir(self.caller.store / name)) for name in (*TRANSIENT, *KEPT)}
+        """What lies in the store, but for what it keeps for a while of a RUN that failed: that has rows."""
+        found = {name: set(os.listdir(self.caller.store / name)) for name in (*TRANSIENT, *KEPT)}
+        found["layers"] -= self.snapshots()
+        return {name: sorted(names) for name, names in found.items()}
+
+    def snapshots(self) -> set[str]:
+        """The layers that nothing but snapshots of failed steps needs."""
+        database = sqlite3.connect(f"file:{self.caller.store}/cowl.db?mode=ro", uri=True)
+        try:
+            rows = database.execute(
+                "SELECT layer, min(images.id IN (SELECT image FROM snapshots)) FROM images"
+                " JOIN stack_layers USING (stack) GROUP BY layer"
+            ).fetchall()
+            steps = {row[0] for row in database.execute("SELECT layer FROM steps")}
+        finally:
+            database.close()
+        return {layer for layer, only in rows if only} - steps
 
     def refused(self, *words: str, says: Sequence[str], status: int = 1, stdin: bytes | None = None) -> str:
         """Standard error of a cowl that fails with that status, saying all that, and leaving nothing."""
@@ -168,13 +183,20 @@ def test_a_run_that_fails(bad: Bad) -> None:
         f"FROM {BASE}\nRUN echo to stdout; echo to stderr >&2; echo x > /left; exit 7\n",
         "Dockerfile:2:",
         "exit code: 7",
+        "cowl run --rm -it",
     )
+    assert len(bad.snapshots()) == 1
     assert said.index("to stdout") < said.index("to stderr")
     bad.build(f"FROM {BASE}\nRUN nonesuch\n", "Dockerfile:2:", "nonesuch: not found", "exit code: 127")
+    assert len(bad.snapshots()) == 2
     bad.build(f'FROM {BASE}\nRUN ["/none/such"]\n', "Dockerfile:2:1: ", "/none/such", "no such file")
     bad.build(f'FROM {BASE}\nRUN ["/etc/passwd"]\n', "Dockerfile:2:1: ", "permission denied")
     bad.build(f"FROM {BASE}\nUSER nobodyknows\nRUN true\n", "Dockerfile:3:1: ", "nobodyknows", "/etc/passwd")
     bad.build(f"FROM {BASE}\nCOPY --chown=who a.txt /\n", "Dockerfile:2:", "no user 'who'", "numbers")
+    assert len(bad.snapshots()) == 2, "only of commands that ran"
+    bad.caller.cowl("builder", "prune", "-f")
+    assert bad.snapshots() == set()
+    assert len(os.listdir(bad.caller.store / "layers")) == len(bad.before["layers"])
 
 
 # Contexts, names, flags

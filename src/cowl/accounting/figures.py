@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cowl.accounting.ledger import CONTAINER, IMAGE, STEP
+from cowl.accounting.ledger import CONTAINER, IMAGE, SNAPSHOT, STEP
 from cowl.value import Value
 
 TYPE_CHECKING = False
@@ -16,7 +16,7 @@ class UsageRow(Value):
     reclaimable_bytes  what removing all of this kind that is not in use frees, nothing else removed
     """
 
-    kind: str  # "Images", "Containers", "Local Volumes", "Build Cache"
+    kind: str  # "Images", "Containers", "Local Volumes", "Build Cache", "Failed Steps"
     total: int
     active: int
     size_bytes: int
@@ -104,7 +104,8 @@ class CacheMountUsage(Value):
 
 
 class LayerUsage(Value):
-    """A layer: who refers to it, and which kind owns its bytes ("image", "container", "step", "staging").
+    """A layer: who refers to it, and which kind owns its bytes ("image", "container", "step", "snapshot",
+    "staging").
 
     `pinned`: a running pull, build or commit needs it.
     """
@@ -118,12 +119,18 @@ class LayerUsage(Value):
     steps: tuple[str, ...]
     owner: str
     pinned: bool
+    snapshots: tuple[str, ...] = ()
 
     @property
     def referents(self) -> frozenset[Object]:
         """All that must be removed before the layer goes."""
         return frozenset(
             (kind, identity)
-            for kind, found in ((IMAGE, self.images), (CONTAINER, self.containers), (STEP, self.steps))
+            for kind, found in (
+                (IMAGE, self.images),
+                (CONTAINER, self.containers),
+                (STEP, self.steps),
+                (SNAPSHOT, self.snapshots),
+            )
             for identity in found
         )

@@ -12,7 +12,7 @@ from cowl.accounting.figures import (
     LayerUsage,
     UsageRow,
 )
-from cowl.accounting.ledger import CACHE, CONTAINER, IMAGE, STEP, Bytes, Ledger
+from cowl.accounting.ledger import CACHE, CONTAINER, IMAGE, SNAPSHOT, STEP, Bytes, Ledger
 from cowl.oci.reference import Reference
 from cowl.value import Value
 
@@ -31,7 +31,7 @@ _NONE = "<none>"
 class Usage(Value):
     """Where the disk went. All parts are disjoint: total_allocated_bytes is their sum.
 
-    rows            Docker's four, in Docker's order
+    rows            Docker's four, in Docker's order, and one of failed steps when some are kept
     metadata_bytes  allocated: database, locks, reserve, and the directories that hold the rest
     staging_bytes   allocated: half-made layers and what is on its way out
     """
@@ -49,7 +49,8 @@ class Usage(Value):
     def reclaimable(self, objects: Iterable[Object]) -> int:
         """Bytes on disk that removing exactly these frees.
 
-        Objects are ("image", ID), ("container", ID), ("step", key) and ("cache", ID) of a cache mount.
+        Objects are ("image", ID), ("container", ID), ("step", key), ("snapshot", ID) and ("cache", ID) of a
+        cache mount.
         A function of the set: the figures of single objects must not be added up. What does not exist
         frees nothing.
         """
@@ -105,6 +106,7 @@ def _rows(ledger: Ledger) -> tuple[UsageRow, ...]:
     used = {container.image_id for container in rows.containers}
     idle_images = frozenset((IMAGE, image.id) for image in rows.images if image.id not in used)
     idle_containers = frozenset((CONTAINER, row.id) for row in rows.containers if row.state != "running")
+    failed = frozenset((SNAPSHOT, snapshot.id) for snapshot in rows.snapshots)
     cached = frozenset((STEP, step.key) for step in rows.steps) | {(CACHE, each) for each in ledger.caches}
     in_use = sum(step.layer_key in rows.pinned for step in rows.steps) + len(ledger.used)
     kept = sum(ledger.caches.values(), ledger.owned(STEP))
@@ -123,8 +125,17 @@ def _rows(ledger: Ledger) -> tuple[UsageRow, ...]:
             "Containers", len(rows.containers), len(rows.containers) - len(idle_containers), uppers, stopped
         ),
         _row("Local Volumes", 0, 0, Bytes(), Bytes()),
-        _row("Build Cache", len(cached), in_use, kept, ledger.frees(cached)),
+        _row("Build Cache", len(cached), in_use, kept, ledger.frees(cached | failed)),
+        *_failed(ledger, failed),
     )
+
+
+def _failed(ledger: Ledger, snapshots: frozenset[Object]) -> tuple[UsageRow, ...]:
+    """What is kept of failed steps, before and after each; the build cache's figures count it in."""
+    if not snapshots:
+        return ()
+    steps = len({snapshot.step for snapshot in ledger.rows.snapshots})
+    return (_row("Failed Steps", steps, 0, ledger.owned(SNAPSHOT), ledger.frees(snapshots)),)
 
 
 def _row(kind: str, total: int, active: int, size: Bytes, reclaimable: Bytes) -> UsageRow:
@@ -231,4 +242,5 @@ def _layer(ledger: Ledger, key: str) -> LayerUsage:
         steps=tuple(ledger.users(key, STEP)),
         owner=ledger.owner(key),
         pinned=key in ledger.rows.pinned,
+        snapshots=tuple(ledger.users(key, SNAPSHOT)),
     )

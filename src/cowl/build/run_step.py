@@ -41,7 +41,8 @@ _LISTEN_SECONDS = 0.1
 class RunFailed(CowlError):
     """The command of a RUN ended with another exit code than 0.
 
-    Fields: path and line of the RUN, command (as executed), exit_code, output (the last lines, text).
+    Fields: path and line of the RUN, command (as executed), exit_code, output (the last lines, text);
+    before and after: IDs of images of the file system as the command found and left it, "" if there are none.
     """
 
     def __init__(self, task: RunTask, exit_code: int, tail: bytes) -> None:
@@ -50,6 +51,7 @@ class RunFailed(CowlError):
         self.line = source.first_line
         self.command = " ".join(task.args)
         self.exit_code = exit_code
+        self.before = self.after = ""
         self.output = _last_lines(tail)
         shown = "".join(f"\n  {line}" for line in self.output.splitlines())
         super().__init__(
@@ -73,7 +75,7 @@ def run(
     Raises RunFailed, and what the runtime raises when the command can't be started. Interrupted, or when
     the crew gives up, it kills the command.
     """
-    user = _user(task.user, view)
+    user = user_of(task.user, view)
     settings = ground.settings
     binds = write_network_files(directory, HOSTNAME, task.network, settings.hosts)
     options = ContainerOptions(
@@ -117,7 +119,8 @@ def _script(task: RunTask, directory: str) -> list[Bind]:
     return [Bind(task.script.write(f"{directory}/pipes"), task.script.directory, True)]
 
 
-def _user(text: str, view: MergedView) -> User:
+def user_of(text: str, view: MergedView) -> User:
+    """Whom USER means, by the account files of the image. Raises NoSuchUser and the like."""
     return resolve_user(text, _account_file(view, "/etc/passwd"), _account_file(view, "/etc/group"))
 
 

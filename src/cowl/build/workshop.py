@@ -50,7 +50,8 @@ def make(
 ) -> tuple[Layer | None, bool]:
     """The committed layer (None: the step changed no file), and whether the cache may learn of it.
 
-    Whatever goes wrong, and when it is interrupted, nothing is left in the store.
+    Whatever goes wrong, and when it is interrupted, nothing is left in the store, but for the snapshots of a
+    RUN that failed.
     """
     with store.layers.stage() as stage:
         store.dress(stage, _below(task))
@@ -123,6 +124,20 @@ def _run(
     number: int, task: RunTask, ground: Ground, store: Store, stage: Stage, runtime: Callable[[], Runtime]
 ) -> bool:
     """Whether the cache may learn of it: not when what it mounts changed while it was read."""
+    from cowl.build.run_step import RunFailed
+
+    try:
+        return _run_and_unmount(number, task, ground, store, stage, runtime)
+    except RunFailed as problem:
+        from cowl.build.failed_step import keep
+
+        keep(problem, task, ground, store, stage)
+        raise
+
+
+def _run_and_unmount(
+    number: int, task: RunTask, ground: Ground, store: Store, stage: Stage, runtime: Callable[[], Runtime]
+) -> bool:
     if not task.mounts:
         _run_with(number, task, ground, store, stage, runtime, None)
         return True

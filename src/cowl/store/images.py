@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
 _ID = re.compile(r"(?:sha256:)?([0-9a-f]{1,64})")
 _COLUMNS = "id, stack, config, created_at, last_used"
+# What shows a failed step is no image to users, unless they give it a name.
+VISIBLE = (
+    "(id NOT IN (SELECT image FROM snapshots) OR EXISTS (SELECT 1 FROM tags WHERE tags.image = images.id))"
+)
 
 
 class NoSuchImage(NotFound):
@@ -161,10 +165,10 @@ class Images:
         )[0]
 
     def list(self) -> tuple[ImageRecord, ...]:
-        """All images, the newest in this store first."""
+        """All images but snapshots of failed steps, the newest in this store first."""
         with self._database.snapshot() as database:
             return self._records(
-                database.rows(f"SELECT {_COLUMNS} FROM images ORDER BY created_at DESC, id"),
+                database.rows(f"SELECT {_COLUMNS} FROM images WHERE {VISIBLE} ORDER BY created_at DESC, id"),
                 database.rows("SELECT image, reference FROM tags"),
                 database.rows("SELECT image, reference FROM repo_digests"),
             )

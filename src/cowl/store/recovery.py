@@ -25,13 +25,15 @@ if TYPE_CHECKING:
 
 _SIGKILL = 9
 _KILLED = 128 + _SIGKILL
+SNAPSHOT_SECONDS = 24 * 3600  # how long what a failed step left is kept
 _DEATH_MILLISECONDS = 2000  # how long a killed orphan may take
 
 
 def recover(database: Database, clock: Callable[[], float]) -> bool:
     """Finishes what a crash left; True if there was anything. Live processes are never disturbed.
 
-    Costs two queries and a look into `trash/` and `locks/` when there is nothing to do.
+    Snapshots of failed steps whose time is over go too.
+    Costs three queries and a look into `trash/` and `locks/` when there is nothing to do.
     """
     boot = boot_id()
     last_boot = database.row("SELECT value FROM meta WHERE name = 'boot_id'")
@@ -39,6 +41,11 @@ def recover(database: Database, clock: Callable[[], float]) -> bool:
     dead = [row[0] for row in owners if not is_alive(database.root.locks, row)]
     known = {row[0] for row in owners}
     root = database.root
+    expired = (clock() - SNAPSHOT_SECONDS,)
+    if database.row("SELECT 1 FROM snapshots WHERE created_at < ?", expired):
+        from cowl.store.snapshots import drop_snapshots
+
+        delete(database, lambda deletion: drop_snapshots(deletion, "WHERE created_at < ?", expired))
     if last_boot == (boot,) and not (dead or _stale_trash(root.trash) or _stale_locks(root.locks, known)):
         return False
     for owner in dead:

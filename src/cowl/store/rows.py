@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cowl.store.images import VISIBLE
 from cowl.store.layers import COLUMNS, Layer, layer_of
 from cowl.value import Value
 
@@ -68,6 +69,15 @@ class CacheMountRow(Value):
     measured_at: float
 
 
+class SnapshotRow(Value):
+    """An image that shows a failed step, by the step's key; its layers bottom first."""
+
+    id: str
+    step: str
+    layer_keys: tuple[str, ...]
+    created_at: float
+
+
 class Rows(Value):
     """All of a store's rows. `pinned`: keys of layers that a running pull, build or commit needs."""
 
@@ -77,6 +87,7 @@ class Rows(Value):
     steps: tuple[StepRow, ...]
     pinned: frozenset[str]
     cache_mounts: tuple[CacheMountRow, ...] = ()
+    snapshots: tuple[SnapshotRow, ...] = ()
 
 
 def read_rows(database: Database) -> Rows:
@@ -93,6 +104,7 @@ def read_rows(database: Database) -> Rows:
             ),
             frozenset(row[0] for row in database.rows("SELECT DISTINCT layer FROM pins")),
             cache_mount_rows(database),
+            _snapshots(database, stacks),
         )
 
 
@@ -128,9 +140,18 @@ def _images(database: Database, stacks: dict[int, tuple[str, ...]]) -> tuple[Ima
             last_used,
         )
         for image, stack, config, created_at, last_used in database.rows(
-            "SELECT id, stack, config, created_at, last_used FROM images ORDER BY created_at DESC, id"
+            f"SELECT id, stack, config, created_at, last_used FROM images WHERE {VISIBLE}"
+            " ORDER BY created_at DESC, id"
         )
     )
+
+
+def _snapshots(database: Database, stacks: dict[int, tuple[str, ...]]) -> tuple[SnapshotRow, ...]:
+    rows = database.rows(
+        "SELECT id, step, stack, snapshots.created_at FROM snapshots JOIN images ON id = image"
+        f" WHERE NOT {VISIBLE} ORDER BY snapshots.created_at, id"
+    )
+    return tuple(SnapshotRow(row[0], row[1], stacks.get(row[2], ()), row[3]) for row in rows)
 
 
 def _containers(database: Database, stacks: dict[int, tuple[str, ...]]) -> tuple[ContainerRow, ...]:

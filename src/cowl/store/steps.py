@@ -101,9 +101,11 @@ class Steps:
         delete(self._database, lambda deletion: _drop(deletion, "WHERE key = ?", (key,)))
 
     def prune(self) -> int:
-        """Drops all steps; gives the bytes on disk of the layers that went with them."""
+        """Drops all steps and what is kept of failed ones; the bytes on disk of the layers that went too."""
+        from cowl.store.snapshots import drop_snapshots
 
         def body(deletion: Deletion) -> int:
+            drop_snapshots(deletion, "", ())
             _drop(deletion, "", ())
             return sum(layer.allocated_bytes for layer in deletion.dropped)
 

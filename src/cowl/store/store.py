@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from cowl.store.notes import Notes
     from cowl.store.removal import Removal
     from cowl.store.rows import ContainerRow, Rows
+    from cowl.store.snapshots import Snapshots
     from cowl.store.steps import Steps
 
 
@@ -121,6 +122,13 @@ class Store:
         from cowl.store.blobs import Blobs
 
         return Blobs(self._database)
+
+    @property
+    def snapshots(self) -> Snapshots:
+        """What is kept of failed steps; likewise."""
+        from cowl.store.snapshots import Snapshots
+
+        return Snapshots(self._database, self._leases, self._clock)
 
     def _forked(self) -> None:
         """In a forked child: what the parent has half-made is the parent's."""
