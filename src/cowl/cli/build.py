@@ -72,6 +72,7 @@ def _check(call: Call, form: str) -> int:
             _local(call.words[0]),
             dockerfile=os.path.abspath(dockerfile) if dockerfile else None,
             build_args=_build_args(call.many("build-arg")),
+            build_contexts=pairs(call.many("build-context")),
             platform=call.text("platform"),
             target=call.text("target"),
         )
