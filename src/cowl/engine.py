@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from typing import Any, BinaryIO, Unpack
 
     from cowl.accounting.usage import Usage
+    from cowl.build.build_cache import BuildCache
     from cowl.build.delivery import Delivery
     from cowl.build.keywords import BuildKeywords
     from cowl.build.request import BuildRequest
@@ -261,9 +262,20 @@ class Engine:
 
         return usage(self.store)
 
-    def prune_build_cache(self) -> int:
-        """Forgets all cached steps; the bytes freed (allocated): layers that nothing else needs."""
-        return self.store.steps.prune()
+    @property
+    def build_cache(self) -> BuildCache:
+        """What RUN --mount=type=cache keeps: listed, exported, imported, removed."""
+        from cowl.build.build_cache import BuildCache
+
+        return BuildCache(self.store)
+
+    def prune_build_cache(self, *, steps: bool = True, mounts: bool = True) -> int:
+        """Forgets all cached steps, and removes the cache mounts that no build uses.
+
+        Gives the bytes freed (allocated), of steps those of the layers that nothing else needs.
+        """
+        freed = self.store.steps.prune() if steps else 0
+        return freed + (self.build_cache.prune() if mounts else 0)
 
     def check(self) -> tuple[Problem, ...]:
         """Compares directories with rows; what differs, empty when all is well."""

@@ -12,6 +12,7 @@ from cowl.build.run_settings import run_settings
 from cowl.build.run_step import RunFailed
 from cowl.build.sources import SourceNotFound
 from cowl.dockerfile.diagnostics import DockerfileError
+from cowl.events import StepOutput
 
 builder = as_fixture()
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="in-process builds of this module run as root")
@@ -22,6 +23,12 @@ def diff(builder: Builder, image: object, number: int = -1) -> set[str]:
     layer = image.record.layers[number]  # type: ignore[attr-defined]
     top = Path(builder.store.directory.diff(layer.key))
     return {str(path.relative_to(top)) for path in top.rglob("*")}
+
+
+def looks(path: Path) -> tuple[int, ...]:
+    """What must not change of a canary."""
+    found = os.stat(path)
+    return found.st_ino, found.st_nlink, found.st_mode, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def test_a_bind_of_the_context_shows_what_is_not_ignored(builder: Builder) -> None:
@@ -104,12 +111,12 @@ def test_a_parent_that_a_run_swaps_for_a_link_removes_nothing(builder: Builder, 
     canary = tmp_path / "canary"
     canary.mkdir()
     (canary / "x").write_text("alive")
-    before = os.stat(canary / "x")
+    before = looks(canary / "x")
     built = builder.build(
         "FROM base\nRUN --mount=type=tmpfs,target=/a/b/x "
         f"mv /a /moved 2>/dev/null; rm -rf /a/b 2>/dev/null; ln -s {canary} /a/c; ln -s {canary} /b; true\n"
     )
-    assert (canary / "x").read_text() == "alive" and os.stat(canary / "x") == before
+    assert (canary / "x").read_text() == "alive" and looks(canary / "x") == before
     print(
         diff(builder, built), list(Path(builder.store.directory.diff(built.record.layers[-1].key)).rglob("*"))
     )
@@ -214,3 +221,63 @@ def test_a_failing_run_tells_no_secret(builder: Builder) -> None:
             settings=run_settings(secrets={"tok": SECRET}),
         )
     assert SECRET not in str(caught.value) + repr(vars(caught.value))
+
+
+def test_no_byte_of_a_large_output_is_lost(builder: Builder) -> None:
+    """More than pipes hold, from several writers, the last one in the background."""
+    built = builder.build(
+        "FROM base\nRUN head -c 20000000 /dev/zero & head -c 10000000 /dev/zero >&2; wait; (sleep 0.1;"
+        " echo end) &\n"
+    )
+    chunks = [event for event in built.events if isinstance(event, StepOutput)]
+    assert max(len(chunk.data) for chunk in chunks) <= 1 << 16
+    out = b"".join(chunk.data for chunk in chunks if chunk.stream == "stdout")
+    assert out.count(0) == 20_000_000
+    assert sum(len(chunk.data) for chunk in chunks if chunk.stream == "stderr") == 10_000_000
+
+
+def test_a_cache_begins_with_what_from_says(builder: Builder) -> None:
+    text = (
+        "FROM base AS one\nRUN mkdir /seed && echo s > /seed/f\nFROM base\n"
+        "RUN --mount=type=cache,from=one,source=/seed,target=/k,id=c echo own >> /k/f; cat /k/f > /n\n"
+    )
+    assert builder.build(text).text("/n") == "s\nown\n"
+    assert builder.build(text.replace("own", "more")).text("/n") == "s\nown\nmore\n"
+    plain = builder.build("FROM base\nRUN --mount=type=cache,target=/k,id=c ls /k | wc -l > /n\n")
+    assert plain.text("/n").strip() == "0"
+    assert len(builder.store.cache_mounts.list()) == 2
+
+
+def test_hostile_links_in_caches_and_stages_reach_nothing(builder: Builder, tmp_path: Path) -> None:
+    """CVE-2024-9675, 2024-1753, 2024-11218: sources and ids that are links or lead upwards."""
+    canary = tmp_path / "canary"
+    canary.mkdir()
+    (canary / "x").write_text("alive")
+    before = looks(canary), looks(canary / "x")
+    evil = (
+        f"FROM base AS evil\nRUN ln -s / /root-link && ln -s {canary} /canary"
+        f" && mkdir /d && ln -s ../../../{canary} /d/l\nFROM base\n"
+    )
+    cache = f"RUN --mount=type=cache,id=../../../{canary},target=/k"
+    builder.build(
+        f"{evil}{cache} rm -rf /k/* && ln -s {canary} /k/l && echo w > /k/own\n"
+        f"{cache} test -L /k/l && ! test -e /k/l/x && test -f /k/own\n"
+        "RUN --mount=from=evil,source=/root-link,target=/r,rw rm -rf /r/d /r/etc;"
+        f" echo w > /r/w; test ! -e /r{canary}\n"
+        "RUN --mount=type=cache,from=evil,source=/d,id=e,target=/e ! test -e /e/l/x\n"
+    )
+    for source in ("/canary", "/d/l/x", "/canary/x"):
+        with pytest.raises(SourceNotFound):
+            builder.build(f"{evil}RUN --mount=from=evil,source={source},target=/r true\n")
+    assert (looks(canary), looks(canary / "x")) == before
+
+
+def test_a_bind_of_an_image_or_named_context(builder: Builder, tmp_path: Path) -> None:
+    (tmp_path / "named").mkdir()
+    (tmp_path / "named" / "n").write_text("named")
+    built = builder.build(
+        "FROM base\nRUN --mount=from=base,source=/bin,target=/b --mount=from=extra,target=/x,rw"
+        " test -x /b/sh && cat /x/n > /n && echo w > /x/n\n",
+        build_contexts=(("extra", str(tmp_path / "named")),),
+    )
+    assert built.text("/n") == "named" and (tmp_path / "named" / "n").read_text() == "named"

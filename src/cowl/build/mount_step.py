@@ -217,7 +217,8 @@ class Mounting:
     def _ssh(self, number: int, mount: RunMount) -> None:
         from cowl.build.ssh_agent import KeyAgent, Relay, is_socket
 
-        self.env.setdefault("SSH_AUTH_SOCK", mount.target)
+        if mount.env:
+            self.env[mount.env] = mount.target
         agent = self._ground.settings.agent(mount.id)
         if agent is None:
             if mount.required:

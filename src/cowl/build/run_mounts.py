@@ -48,7 +48,7 @@ class RunMount(Value):
     id          of a cache, a secret or an agent
     mode, uid, gid  None where none was written
     size_bytes  of a tmpfs, 0 for no limit
-    env         the variable that has a secret's value, "" for none
+    env         the variable that has a secret's value or the path of an agent's socket, "" for none
     """
 
     kind: str
@@ -216,6 +216,8 @@ class _Options:
             raise self._error(str(problem)) from None
 
     def _env(self) -> str:
+        if self._kind == SSH:
+            return "" if self._agents else "SSH_AUTH_SOCK"  # the first one that is written
         name = self._text("env")
         if "=" in name or "\0" in name:
             raise self._error(f"{quoted(name)} can't be the name of a variable")

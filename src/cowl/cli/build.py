@@ -8,6 +8,7 @@ from cowl import Invalid
 from cowl.cli.build_results import Results
 from cowl.cli.interrupts import end_cleanly
 from cowl.cli.pairs import pairs
+from cowl.cli.run_flags import run_options
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ def build(call: Call) -> int:
             platform=call.text("platform"),
             network="host" if network == "default" else network,
             **results.options,
+            **run_options(call),
         )
     results.write(image.id)
     if quiet and not results.own_stdout:

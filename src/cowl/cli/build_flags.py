@@ -8,6 +8,19 @@ PLATFORM = Flag(
     "platform", "", TEXT, "The platform to choose of a multi-platform image, as os[/arch[/variant]]"
 )
 BUILD = (
+    Flag(
+        "add-host",
+        "",
+        LIST,
+        'Add a custom host-to-IP mapping for RUN ("host:ip"; host-gateway is this machine: its loopback)',
+    ),
+    Flag(
+        "allow",
+        "",
+        LIST,
+        'Allow extra privileged entitlement ("network.host": RUN --network=host in a build without network;'
+        ' "security.insecure": RUN --security=insecure)',
+    ),
     Flag("build-arg", "", LIST, "Set build-time variables"),
     Flag(
         "build-context",
@@ -71,6 +84,19 @@ BUILD = (
     Flag("pull", "", BOOL, "Always attempt to pull a newer version of the image"),
     Flag("push", "", BOOL, 'Shorthand for "--output=type=registry"'),
     Flag("quiet", "q", BOOL, "Suppress the build output and print image ID on success"),
+    Flag(
+        "secret",
+        "",
+        LIST,
+        'Secret to expose to the build ("id=mysecret[,src=/local/secret]", "id=mysecret,env=VARIABLE")',
+    ),
+    Flag("shm-size", "", TEXT, 'Size of "/dev/shm" in RUN', "bytes"),
+    Flag(
+        "ssh",
+        "",
+        LIST,
+        "SSH agent socket or keys to expose to the build (default or id[=socket or keys])",
+    ),
     Flag("tag", "t", LIST, 'Name and optionally a tag in the "name:tag" format'),
     Flag("target", "", TEXT, "Set the target build stage to build"),
     Flag(
@@ -80,4 +106,5 @@ BUILD = (
         "Set the time of the image, and the latest of its new files, in seconds since 1970",
         "seconds",
     ),
+    Flag("ulimit", "", LIST, "Ulimit options of RUN (name=soft[:hard])", "ulimit"),
 )

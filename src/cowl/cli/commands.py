@@ -11,6 +11,7 @@ from cowl.cli.grammar import BOOL, INT, LIST, MANY, TEXT, Command, Flag
 
 GROUPS = {
     "builder": "Manage builds",
+    "builder cache": "Manage what RUN --mount=type=cache keeps",
     "container": "Manage containers",
     "image": "Manage images",
     "system": "Manage cowl",
@@ -261,9 +262,54 @@ _SYSTEM = (
         "prune:prune_build_cache",
         (0, 0),
         (
-            Flag("all", "a", BOOL, "Remove all unused build cache, not just dangling ones"),
+            Flag(
+                "all",
+                "a",
+                BOOL,
+                "Remove all unused build cache, not just dangling ones. Here both forms do, and like Docker's"
+                " they remove the cache mounts that no build uses",
+            ),
+            Flag(
+                "filter", "", LIST, 'Remove only "type=regular" (steps) or "type=exec.cachemount"', "filter"
+            ),
             Flag("force", "f", BOOL, "Do not prompt for confirmation"),
         ),
+    ),
+    Command(
+        "builder cache ls",
+        "List cache mounts",
+        "[OPTIONS]",
+        "build_cache:list_mounts",
+        (0, 0),
+        (_FORMAT, _NO_TRUNC, Flag("quiet", "q", BOOL, "Only display IDs")),
+        ("builder cache list",),
+    ),
+    Command(
+        "builder cache export",
+        "Write a cache mount to a tar archive (to standard output by default)",
+        "[OPTIONS] NAME|ID",
+        "build_cache:export",
+        (1, 1),
+        (Flag("output", "o", TEXT, "Write to a file, instead of STDOUT"),),
+    ),
+    Command(
+        "builder cache import",
+        "Make a cache mount from a tar archive, in place of its namesake",
+        "NAME FILE|-",
+        "build_cache:import_mount",
+        (2, 2),
+    ),
+    Command(
+        "builder cache rm",
+        "Remove cache mounts",
+        "[OPTIONS] [NAME|ID...]",
+        "build_cache:remove",
+        (0, MANY),
+        (
+            Flag("all", "a", BOOL, "Remove all cache mounts that no build uses"),
+            Flag("force", "f", BOOL, "Do not prompt for confirmation"),
+        ),
+        ("builder cache remove",),
     ),
     Command(
         "info",

@@ -96,7 +96,10 @@ def verbose_rows(usage: Usage, now: float, *, full: bool = False) -> dict[str, A
         "Images": [_image(image, now, full) for image in usage.images],
         "Containers": [_container(box, _image_name(box, ids), now, full) for box in usage.containers],
         "Volumes": [],
-        "BuildCache": [_cached(step, now, full) for step in usage.cache],
+        "BuildCache": [
+            *(_cached(step, now, full) for step in usage.cache),
+            *(_cache_mount(mount, now, full) for mount in usage.cache_mounts),
+        ],
     }
 
 
@@ -153,6 +156,22 @@ def _cached(step: Any, now: float, full: bool) -> Row:
         "InUse": "true" if step.in_use else "false",
         "Shared": "true" if step.shared else "false",
         "Description": step.description,
+    }
+
+
+def _cache_mount(mount: Any, now: float, full: bool) -> Row:
+    return {
+        "ID": mount.id if full else mount.id[:12],
+        "CacheType": "exec.cachemount",
+        "Size": human.size(mount.size_bytes),
+        "CreatedAt": human.date(mount.created_at),
+        "CreatedSince": human.ago(mount.created_at, now),
+        "LastUsedAt": human.date(mount.last_used),
+        "LastUsedSince": human.ago(mount.last_used, now),
+        "UsageCount": "",
+        "InUse": "true" if mount.in_use else "false",
+        "Shared": "false",
+        "Description": f"cache mount {mount.name}",
     }
 
 

@@ -44,7 +44,8 @@ def top_help(columns: int = 80) -> str:
             "Usage:  cowl [OPTIONS] COMMAND",
             "A container engine that needs no daemon and no root",
             "Common Commands:\n" + _listing((command.name, command.help) for command in common),
-            "Management Commands:\n" + _listing(GROUPS.items()),
+            "Management Commands:\n"
+            + _listing((name, text) for name, text in GROUPS.items() if " " not in name),
             "Commands:\n" + _listing(sorted((command.name, command.help) for command in rest)),
             f"Global Options:\n{flags}",
             "Run 'cowl COMMAND --help' for more information on a command.",
@@ -71,7 +72,7 @@ def group_members(group: str) -> list[tuple[str, Command]]:
     for command in COMMANDS:
         names = [name for name in (command.name, *command.aliases) if name.startswith(f"{group} ")]
         if names:
-            members.append((names[0].partition(" ")[2], command))
+            members.append((names[0].removeprefix(f"{group} "), command))
     return members
 
 

@@ -95,12 +95,14 @@ class _Session:
         from cowl.cli.commands import GROUPS, index
         from cowl.cli.grammar import parse
 
-        count = 2 if words[0] in GROUPS and len(words) > 1 else 1
+        count = 1
+        while " ".join(words[:count]) in GROUPS and len(words) > count and words[count][:1] != "-":
+            count += 1
         called = " ".join(words[:count])
         command = index().get(called)
         if command is None:
-            if words[0] in GROUPS and (count == 1 or words[1].startswith("-")):
-                return _help((words[0],))
+            if called in GROUPS:
+                return _help(words[:count])
             if words[0] == "help":
                 return _help(words[1:])
             from cowl.cli.suggest import unknown_command

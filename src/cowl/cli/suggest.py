@@ -10,9 +10,11 @@ from cowl.cli.grammar import USAGE_ERROR, UsageError
 
 def unknown_command(called: str) -> UsageError:
     """The error for a command that there is not, with the nearest one that there is."""
-    group = called.partition(" ")[0]
+    words = called.split(" ")
+    longest = " ".join(words[:-1])
+    group = longest if longest in GROUPS else words[0]
     owner = f"cowl {group}" if group in GROUPS else "cowl"
-    name = called.partition(" ")[2] if group in GROUPS else called
+    name = called.removeprefix(f"{group} ") if group in GROUPS else called
     candidates = [known for known in (*index(), *GROUPS) if (" " in known) == (" " in called)]
     if group in GROUPS:
         candidates = [known for known in candidates if known.startswith(f"{group} ")]

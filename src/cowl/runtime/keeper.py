@@ -87,7 +87,9 @@ class _Keeper:
             self._prepare()
             # While the child mounts: two processes are faster than one.
             process = ProcessId.of(self._pid)
-            self._tell(_program(self._plan))
+            program = _program(self._plan)
+            if program:
+                self._tell(program)
             self._converse()
         except BaseException:
             self._kill()
@@ -258,10 +260,15 @@ def _set_limit(pid: int, limit: Limit) -> None:
 
 
 def _program(todo: Plan) -> bytes:
-    """The compiled system call filter that the child will install. Imported while the child mounts."""
+    """The compiled system call filter that the child will install, b"" for none.
+
+    Imported while the child mounts.
+    """
+    step = next((item for item in todo.operations if isinstance(item, InstallFilter)), None)
+    if step is None:
+        return b""
     from cowl.runtime.filters import compile_filter
 
-    (step,) = (item for item in todo.operations if isinstance(item, InstallFilter))
     return compile_filter(step.profile, step.supervised)
 
 

@@ -10,6 +10,7 @@ from cowl.linux.root_mount import RootMount
 from cowl.linux.rung import IDS_BASE, IDS_COUNT, ROOT, SINGLE
 from cowl.runtime import operations as op
 from cowl.runtime.options import MEMORY_FILE
+from cowl.runtime.seccomp_profile import no_profile
 from cowl.value import Value
 
 TYPE_CHECKING = False
@@ -251,7 +252,8 @@ def _process(process: dict[str, Any], profile: dict[str, Any], rung: str) -> Ite
     yield op.BecomeUser(user["uid"], user["gid"], tuple(dict.fromkeys(groups)), user["umask"])
     yield op.SetCapabilities(tuple(held["permitted"]) if user["uid"] == 0 else ())
     yield op.DieWithParent()
-    yield op.InstallFilter(profile, supervised=rung == SINGLE)
+    if rung == SINGLE or profile != no_profile():
+        yield op.InstallFilter(profile, supervised=rung == SINGLE)
     yield op.Execute(tuple(process["args"]), tuple(process["env"]))
 
 

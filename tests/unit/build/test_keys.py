@@ -39,6 +39,11 @@ COPY: dict[str, Any] = {
         {"user": "node"},
         {"working_dir": "/app"},
         {"network": "none"},
+        {"more": {"mounts": [["bind", "/a"]]}},
+        {"more": {"hosts": ["db"]}},
+        {"more": {"limits": [["RLIMIT_NOFILE", 1, 1]]}},
+        {"more": {"shm": 1}},
+        {"more": {"security": "insecure"}},
     ],
 )
 def test_all_that_reaches_a_run_is_in_its_key(change: dict[str, Any]) -> None:
@@ -70,3 +75,8 @@ def test_kinds_never_meet() -> None:
     assert chain == "scratch"
     assert keys.workdir_inputs(chain, "/a", "").key != keys.workdir_inputs(chain, "/a", "node").key
     assert keys.workdir_inputs(chain, "/a", "").key != keys.copy_inputs(chain, "/a", "", None, []).key
+
+
+def test_what_a_run_does_not_have_leaves_its_key_alone() -> None:
+    nothing = {"mounts": [], "hosts": [], "limits": [], "shm": 0, "security": ""}
+    assert keys.run_inputs(**RUN).key == keys.run_inputs(**RUN, more=nothing).key

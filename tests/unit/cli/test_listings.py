@@ -240,6 +240,7 @@ def usage() -> Any:
                 in_use=False,
             ),
         ),
+        cache_mounts=(),
     )
 
 

@@ -107,7 +107,7 @@ def test_all_help_fits(columns: int) -> None:
     for name, command in index().items():
         for line in command_help(command, name, columns).split("Options:")[-1].splitlines():
             assert len(line) <= max(columns, 70), (name, line)
-    assert all(name in top_help() for name in GROUPS)
+    assert all(name in top_help() for name in GROUPS if " " not in name)
     assert all(group_help(group) for group in GROUPS)
     assert len({command.help for command in COMMANDS}) == len(COMMANDS)
 

@@ -9,7 +9,7 @@ import pytest
 from cowl.linux.root_mount import RootMount
 from cowl.linux.rung import IDS_BASE, IDS_COUNT, ROOT, SINGLE
 from cowl.runtime import operations as op
-from cowl.runtime.options import Bind, ContainerOptions
+from cowl.runtime.options import Bind, ContainerOptions, MemoryFile, Overlay, Tmpfs
 from cowl.runtime.plan import ProtectedTarget, UnsupportedSpec, plan, plan_exec
 from cowl.runtime.spec import container_spec, process_spec
 from cowl.runtime.user import User
@@ -116,3 +116,44 @@ def test_exec_is_as_confined_as_run() -> None:
     other = plan_exec(process_spec(OPTIONS), spec["linux"]["seccomp"], ROOT).operations
     start = _kinds(first).index("EnterDirectory")
     assert other[_kinds(other).index("EnterDirectory") :] == first[start:]
+
+
+def test_more_mounts_in_their_order() -> None:
+    more = (
+        Tmpfs("/t", 4096, True),
+        Overlay("/o", ("/s/l2", "/s/l1"), "/m/upper", "/m/work", "/part"),
+        Overlay("/p", ("/s/l1",)),
+        Bind("/h", "/b"),
+        MemoryFile("/k", b"sesame", 0o440, 3, 4),
+    )
+    options = OPTIONS.replace(mounts=more)
+    made = plan(container_spec(options), ROOT_TREES, ROOT)
+    own = [step for step in made.operations if getattr(step, "target", "")[1:] in ("t", "o", "p", "b", "k")]
+    assert _kinds(tuple(own)) == ["MountFilesystem", "BindOverlay", "BindOverlay", "BindSource", "BindMemory"]
+    tmpfs, first, second, bind, memory = own
+    assert isinstance(tmpfs, op.MountFilesystem) and ("size", "4096") in tmpfs.options
+    assert "ro" in tmpfs.attributes
+    assert isinstance(first, op.BindOverlay) and isinstance(second, op.BindOverlay)
+    assert (first.upper, first.work, first.subpath) == ("3/upper", "3/work", "/part")
+    assert "ro" not in first.attributes and "ro" in second.attributes
+    assert isinstance(bind, op.BindSource) and made.sources[bind.source].path == "/h"
+    sources = [made.sources[int(name)].path for name in (*first.lowers, *second.lowers)]
+    assert sources == ["/s/l2", "/s/l1", "/s/l1"]
+    assert isinstance(memory, op.BindMemory) and (memory.data, memory.mode) == (b"sesame", 0o440)
+    assert "sesame" not in repr(made) + repr(options) + json.dumps(made.to_json())
+
+
+def test_limits_that_were_asked_for_are_firm() -> None:
+    asked = OPTIONS.replace(limits=(("RLIMIT_NOFILE", 1, 2), ("RLIMIT_CPU", 3, -1)))
+    made = plan(container_spec(asked), ROOT_TREES, ROOT)
+    assert op.Limit(7, 1, 2, True) in made.limits and op.Limit(0, 3, -1, True) in made.limits
+    assert op.Limit(4, 0, 0) in made.limits and len(made.limits) == 3
+
+
+def test_a_container_that_is_not_confined() -> None:
+    free = OPTIONS.replace(confined=False)
+    kinds = _kinds(plan(container_spec(free), ROOT_TREES, ROOT).operations)
+    assert not {"InstallFilter", "MaskPath", "ProtectPath", "ForbidNewPrivileges"} & set(kinds)
+    assert kinds[-1] == "Execute"
+    one = plan(container_spec(free.replace(rung=SINGLE)), ROOT_TREES, SINGLE)
+    assert "InstallFilter" in _kinds(one.operations)
