@@ -71,11 +71,15 @@ class Engine:
 
     def build(
         self,
-        context: str | os.PathLike[str],
+        context: str | os.PathLike[str] | BinaryIO | None,
         **options: Unpack[BuildKeywords],
     ) -> Image:
         """Builds a Dockerfile and tags the image; `options` are the fields of BuildRequest.
 
+        context     a directory; a URL of a tar (also compressed) or of a Dockerfile; a git repository as
+                    "https://host/a.git#ref:directory" or "git@host:a.git"; a binary stream of a tar or of
+                    a Dockerfile; None for no files at all. .dockerignore holds in directories only
+        dockerfile  its path, relative to the context or absolute; bytes or a binary stream: its text
         With `outputs` of which none is an ImageOutput the image is not in the store; its layers stay as
         cached steps.
         Raises DockerfileError with file, line and column; RunFailed of a RUN step; NotFound for a
@@ -101,7 +105,7 @@ class Engine:
         return _view(record)
 
     def check_dockerfile(
-        self, context: str | os.PathLike[str], **options: Unpack[BuildKeywords]
+        self, context: str | os.PathLike[str] | BinaryIO | None, **options: Unpack[BuildKeywords]
     ) -> tuple[Finding, ...]:
         """What BuildKit's checks and cowl's own have to say about a Dockerfile; nothing is built or pulled.
 
@@ -111,7 +115,7 @@ class Engine:
         from cowl.build.check import check_dockerfile
         from cowl.build.request import build_request
 
-        return check_dockerfile(build_request(context, options), self.store)
+        return check_dockerfile(build_request(context, options), self.store, config=self.config)
 
     def pull(self, reference: str, *, platform: str = "") -> Image:
         """Fetches an image from its registry; every byte is verified before it is believed."""

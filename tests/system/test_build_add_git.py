@@ -328,5 +328,7 @@ def test_what_git_knows_of_this_machine() -> None:
     assert known["HOME"] == "/dev/null"
     assert known["https_proxy"] == "http://p:1"
     assert "IdentityAgent='/run/agent'" in known["GIT_SSH_COMMAND"]
-    assert "IdentityFile=none" in known["GIT_SSH_COMMAND"]
-    assert "IdentityAgent='none'" in environment("/top", Config("/root"), "")["GIT_SSH_COMMAND"]
+    assert "IdentityFile='none'" in known["GIT_SSH_COMMAND"]
+    with_key = environment("/top", Config("/root"), "none", ["/k 1"])["GIT_SSH_COMMAND"]
+    assert "IdentityAgent='none'" in with_key
+    assert "IdentityFile='/k 1'" in with_key

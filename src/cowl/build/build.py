@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import time
-
 from cowl.build.assemble import INTO_STORE, assemble
 from cowl.build.check import warn
 from cowl.build.config_steps import with_labels
-from cowl.build.context import Context, read_dockerfile, read_ignore, shown_name
+from cowl.build.definition import read_definition
 from cowl.build.entitlements import check_entitlements
 from cowl.build.epoch import NAME as EPOCH
 from cowl.build.epoch import epoch_of
 from cowl.build.executor import Executor
 from cowl.build.named_contexts import NamedContexts
+from cowl.build.opening import open_context, remotes_for
 from cowl.build.plan import make_plan
-from cowl.build.remote.remotes import Remotes
 from cowl.build.request import NETWORKS
 from cowl.build.task import Ground
-from cowl.config import Config
 from cowl.dockerfile.parser import parse
 from cowl.errors import Invalid
 from cowl.events import BuildFinished, Warned
@@ -31,11 +27,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cowl.build.context import Context
     from cowl.build.delivery import Delivery
     from cowl.build.named_contexts import ResolveLayout
     from cowl.build.plan import BuildPlan
     from cowl.build.request import BuildRequest
     from cowl.build.state import State
+    from cowl.config import Config
     from cowl.dockerfile.nodes import Dockerfile
     from cowl.events import Emit
     from cowl.runtime.protocol import Runtime
@@ -89,11 +87,12 @@ def build(
     platform = Platform.parse(request.platform) if request.platform else host
     named = NamedContexts(request.build_contexts, resolve_layout)
     with (
-        Remotes(store, config or Config(store.root), clock=clock, sleep=time.sleep) as remotes,
-        Context(os.path.abspath(request.context)) as context,
+        remotes_for(request, store, config, clock) as remotes,
+        open_context(request, remotes) as context,
         named,
     ):
         context.epoch = named.epoch = epoch
+        named.remotes = remotes
         file = _load(context, request.dockerfile)
         plan = make_plan(
             file,
@@ -133,17 +132,19 @@ def build(
 
 
 def _origin(request: BuildRequest) -> str:
-    return f"{request.context}\0{request.dockerfile}"
+    """Streams and texts are all alike: what came before from one is the earlier form of what comes now."""
+    context = request.context if isinstance(request.context, str) else ""
+    return f"{context}\0{request.dockerfile if isinstance(request.dockerfile, str) else ''}"
 
 
-def _load(context: Context, name: str) -> Dockerfile:
+def _load(context: Context, dockerfile: str | bytes) -> Dockerfile:
     """The parsed Dockerfile; from now on the context hides what .dockerignore excludes."""
-    file = parse(read_dockerfile(context, name), shown_name(context, name))
-    ignore = read_ignore(context, name)
-    if ignore is not None:
+    definition = read_definition(context, dockerfile)
+    file = parse(definition.text, definition.name)
+    if definition.ignored is not None:
         from cowl.dockerfile.ignore import parse_ignore
 
-        context.ignore = parse_ignore(ignore[1], ignore[0])
+        context.ignore = parse_ignore(definition.ignored[1], definition.ignored[0])
     return file
 
 

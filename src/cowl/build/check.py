@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import time
 
 from cowl.build.plan import default_variables
 from cowl.dockerfile.checks.check import check
@@ -13,10 +13,11 @@ from cowl.oci.platform import Platform
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from cowl.build.plan import BuildPlan
     from cowl.build.request import BuildRequest
+    from cowl.config import Config
     from cowl.dockerfile.checks.finding import Finding
     from cowl.dockerfile.checks.options import CheckOptions
     from cowl.dockerfile.ignore import Matcher
@@ -57,14 +58,21 @@ def warn(
         raise ChecksFailed(findings)
 
 
-def check_dockerfile(request: BuildRequest, store: Store) -> tuple[Finding, ...]:
+def check_dockerfile(
+    request: BuildRequest,
+    store: Store,
+    *,
+    config: Config | None = None,
+    clock: Callable[[], float] = time.time,
+) -> tuple[Finding, ...]:
     """What is wrong or odd in the Dockerfile of a request, in the order of the places. Builds nothing.
 
     What would make the build fail before its first step is a finding of severity "error" and no rule.
     Raises NoContext, NoDockerfile and what else keeps the files from being read; BadCheckOption.
     """
-    from cowl.build.context import Context, read_dockerfile, read_ignore, shown_name
+    from cowl.build.definition import read_definition
     from cowl.build.named_contexts import NamedContexts
+    from cowl.build.opening import open_context, remotes_for
     from cowl.build.plan import make_plan
     from cowl.dockerfile.diagnostics import DockerfileError
     from cowl.dockerfile.ignore import parse_ignore
@@ -73,9 +81,9 @@ def check_dockerfile(request: BuildRequest, store: Store) -> tuple[Finding, ...]
     given = {name: value for name, value in request.build_args if value is not None}
     host = Platform.host()
     platform = Platform.parse(request.platform) if request.platform else host
-    with Context(os.path.abspath(request.context)) as context:
-        text, name = read_dockerfile(context, request.dockerfile), shown_name(context, request.dockerfile)
-        ignored = read_ignore(context, request.dockerfile)
+    with remotes_for(request, store, config, clock) as remotes, open_context(request, remotes) as context:
+        definition = read_definition(context, request.dockerfile)
+    text, name, ignored = definition.text, definition.name, definition.ignored
     errors: list[Finding] = []
     try:
         ignore = parse_ignore(ignored[1], ignored[0]) if ignored is not None else None

@@ -60,12 +60,17 @@ class Context:
     Paths are resolved as if the directory were "/" (openat2(2), RESOLVE_IN_ROOT). What `ignore`
     excludes is not there. Files bear the time `epoch` (seconds), if there is one, and the modes that they
     would have without the umask of who checked them out, see `cowl.build.umask`.
+
+    shown  what messages call a context that was fetched, "" for a directory of this machine
+    text   the Dockerfile that came instead of a context, else None
     """
 
     def __init__(self, directory: str, check: Callable[[], object] = bool) -> None:
         self.directory = directory
         self.ignore: Matcher | None = None
         self.epoch: int | None = None
+        self.shown = ""
+        self.text: bytes | None = None
         self._kept = ("/", -1)
         self._check = check
         self._umask: Umask | None = None
@@ -82,10 +87,15 @@ class Context:
         """
         again = Context(f"/proc/self/fd/{self._fd}", check)
         again.directory = self.directory
+        again.shown, again.text = self.shown, self.text
         again.ignore = self.ignore
         again.epoch = self.epoch
         again._umask = self._umask
         return again
+
+    def keep_modes(self) -> None:
+        """Files keep the modes that they have: no umask of somebody's made them."""
+        self._umask = USUAL
 
     def close(self) -> None:
         """Idempotent."""
@@ -259,7 +269,8 @@ def read_dockerfile(context: Context, name: str) -> bytes:
     found = _read_inside(directory, base)
     if found is None:
         hint = "name another file with -f" if not name else ""
-        raise NoDockerfile(os.path.join(directory, base), hint)
+        inside = context.shown and directory == context.directory
+        raise NoDockerfile(f"{base} in {context.shown}" if inside else os.path.join(directory, base), hint)
     return found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
-from typing import TypedDict
+from typing import BinaryIO, TypedDict
 
 from cowl.build.run_settings import SecretValue, Ulimit
 from cowl.caches import CacheSource, CacheTarget
@@ -28,7 +28,7 @@ class BuildKeywords(TypedDict, total=False):
     build_contexts: Mapping[str, str | PathLike[str]]
     cache_from: Sequence[CacheSource]
     cache_to: Sequence[CacheTarget]
-    dockerfile: str | None
+    dockerfile: str | PathLike[str] | bytes | BinaryIO | None
     explain: bool
     jobs: int
     labels: Mapping[str, str]

@@ -1,12 +1,14 @@
 """Named contexts: what a caller puts in the place of an image or stage name, as `--build-context NAME=...`.
 
-A value is the path of a directory, `docker-image://REFERENCE` or `oci-layout://DIRECTORY[:TAG|@DIGEST]`.
+A value is the path of a directory, a URL of an archive, a git repository, `docker-image://REFERENCE` or
+`oci-layout://DIRECTORY[:TAG|@DIGEST]`.
 """
 
 from __future__ import annotations
 
 import os
 
+from cowl.build.addresses import is_remote
 from cowl.errors import Invalid
 from cowl.oci.reference import InvalidReference, Reference
 from cowl.value import Value
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from cowl.build.context import Context
+    from cowl.build.remote.remotes import Remotes
     from cowl.oci.platform import Platform
     from cowl.store.images import ImageRecord
 
@@ -24,7 +27,6 @@ if TYPE_CHECKING:
 
 DIRECTORY, IMAGE, LAYOUT = "directory", "image", "layout"
 _SCHEMES = {"docker-image://": IMAGE, "oci-layout://": LAYOUT}
-_REMOTE = ("http://", "https://", "git://", "ssh://", "git@", "github.com/")
 
 
 class BadContext(Invalid):
@@ -41,7 +43,7 @@ class NamedContext(Value):
 
     key     its name as FROM and --from are compared with it
     kind    DIRECTORY, IMAGE or LAYOUT
-    target  an absolute path, or the reference of an image
+    target  an absolute path, an address (see `cowl.build.addresses`), or the reference of an image
     within  of a LAYOUT: the tag or digest of the image in it, "" for the only one
     """
 
@@ -54,7 +56,7 @@ class NamedContext(Value):
 class NamedContexts:
     """The named contexts of a build. A `with` block: at its end the directories are closed.
 
-    `epoch` is that of the directories, see `Context`.
+    `epoch` is that of the directories, see `Context`; `remotes` gets those that are not on this machine.
     """
 
     def __init__(self, pairs: Iterable[tuple[str, str]], resolve_layout: ResolveLayout | None = None) -> None:
@@ -63,13 +65,14 @@ class NamedContexts:
         self._open: dict[str, Context] = {}
         self._check: Callable[[], object] = bool
         self.epoch: int | None = None
+        self.remotes: Remotes | None = None
 
     def again(self, check: Callable[[], object]) -> NamedContexts:
         """The same contexts for another thread, see `Context.again`."""
         again = NamedContexts((), self._resolve_layout)
         again._found = self._found
         again._check = check
-        again.epoch = self.epoch
+        again.epoch, again.remotes = self.epoch, self.remotes
         return again
 
     def find(self, name: str) -> NamedContext | None:
@@ -91,6 +94,10 @@ class NamedContexts:
         """The files of a DIRECTORY, seen through its own .dockerignore. Raises NoContext."""
         found = self._open.get(context.key)
         if found is None:
+            if self.remotes is not None and is_remote(context.target):
+                found = self._open[context.key] = self.remotes.context(context.target, check=self._check)
+                found.epoch = self.epoch
+                return found
             from cowl.build.context import Context, read_own_ignore
             from cowl.dockerfile.ignore import parse_ignore
 
@@ -122,11 +129,8 @@ def parse_context(name: str, value: str) -> NamedContext:
         if value.startswith(scheme):
             rest = value[len(scheme) :]
             return NamedContext(key, kind, *((rest,) if kind == IMAGE else _layout(rest)))
-    if value.startswith(_REMOTE):
-        hint = "Fetch it first and name the directory."
-        raise BadContext(
-            name, value, "a git repository or URL is no named context in this version of cowl", hint
-        )
+    if is_remote(value):
+        return NamedContext(key, DIRECTORY, value)
     return NamedContext(key, DIRECTORY, os.path.abspath(value))
 
 
@@ -134,7 +138,7 @@ def absolute_context(value: str) -> str:
     """A value with its path made absolute, for whoever knows the current directory."""
     if value.startswith("oci-layout://"):
         return "oci-layout://" + os.path.abspath(value.removeprefix("oci-layout://"))
-    plain = value and not value.startswith((*_SCHEMES, *_REMOTE))
+    plain = value and not value.startswith(tuple(_SCHEMES)) and not is_remote(value)
     return os.path.abspath(value) if plain else value
 
 

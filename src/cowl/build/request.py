@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 
+from cowl.build.addresses import is_remote
 from cowl.build.run_settings import RunSettings, run_settings
 from cowl.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import BinaryIO
+
     from cowl.build.keywords import BuildKeywords
     from cowl.caches import CacheSource, CacheTarget
     from cowl.outputs import Output
@@ -20,8 +23,10 @@ SETTINGS = ("add_hosts", "allow", "secrets", "shm_size", "ssh", "ulimits")  # ke
 class BuildRequest(Value):
     """What to build.
 
-    context     absolute path of the directory that COPY and ADD read
-    dockerfile  absolute path, or relative to the context; "" is <context>/Dockerfile
+    context     absolute path of the directory that COPY and ADD read; the URL of an archive (tar, plain
+                or compressed) or of a Dockerfile; the address of a git repository, with `#ref:directory`;
+                a binary stream of an archive or a Dockerfile, read to its end; None for no files at all
+    dockerfile  absolute path, or relative to the context; "" is <context>/Dockerfile; bytes are its text
     tags        names for the image, as a user writes them
     build_args  (name, value) pairs; None as value leaves the Dockerfile's default
     labels      (key, value) pairs, put over those of the Dockerfile
@@ -45,8 +50,8 @@ class BuildRequest(Value):
     settings    more about RUNs: secrets, agents, limits, entitlements
     """
 
-    context: str
-    dockerfile: str = ""
+    context: str | BinaryIO | None
+    dockerfile: str | bytes = ""
     tags: tuple[str, ...] = ()
     build_args: tuple[tuple[str, str | None], ...] = ()
     labels: tuple[tuple[str, str], ...] = ()
@@ -66,8 +71,11 @@ class BuildRequest(Value):
     settings: RunSettings = RunSettings()
 
 
-def build_request(context: str | os.PathLike[str], options: BuildKeywords) -> BuildRequest:
-    """The request that the keywords of `Engine.build` say: mappings to pairs, paths to absolute ones."""
+def build_request(context: str | os.PathLike[str] | BinaryIO | None, options: BuildKeywords) -> BuildRequest:
+    """The request that the keywords of `Engine.build` say: mappings to pairs, paths to absolute ones.
+
+    A Dockerfile that is a stream is read.
+    """
     given: dict[str, object] = dict(options)
     for name in ("build_args", "labels"):
         if name in given:
@@ -82,5 +90,22 @@ def build_request(context: str | os.PathLike[str], options: BuildKeywords) -> Bu
         given["settings"] = run_settings(**told)  # type: ignore[arg-type]
     for name in ("cache_from", "cache_to", "no_cache_filter", "outputs", "tags"):
         given[name] = tuple(given.get(name, ()))  # type: ignore[arg-type]
-    given["dockerfile"] = options.get("dockerfile") or ""
-    return BuildRequest(context=os.path.abspath(context), **given)  # type: ignore[arg-type]
+    given["dockerfile"] = _dockerfile(options.get("dockerfile"))
+    return BuildRequest(context=_context(context), **given)  # type: ignore[arg-type]
+
+
+def _context(given: str | os.PathLike[str] | BinaryIO | None) -> str | BinaryIO | None:
+    """As BuildRequest has it. What stands on this machine under the name of an address is meant itself."""
+    if isinstance(given, str) and is_remote(given) and not os.path.lexists(given):
+        return given
+    return os.path.abspath(given) if isinstance(given, str | os.PathLike) else given
+
+
+def _dockerfile(given: str | os.PathLike[str] | bytes | BinaryIO | None) -> str | bytes:
+    if given is None or isinstance(given, bytes):
+        return given or ""
+    if isinstance(given, str | os.PathLike):
+        return os.fspath(given)
+    from cowl.build.remote.contexts import read_text
+
+    return read_text(given, "the stream with the Dockerfile")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 from cowl import Invalid
 from cowl.cli.build_results import Results
@@ -12,11 +13,19 @@ from cowl.cli.run_flags import run_options
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import BinaryIO
+
     from cowl.cli.call import Call
 
 
-class UnsupportedContext(Invalid):
-    """A build context that cowl does not read yet."""
+class BothFromStdin(Invalid):
+    """The context and the Dockerfile can't both come from standard input."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "invalid argument: can't use stdin for both build context and dockerfile",
+            hint="a tar on standard input brings its own Dockerfile",
+        )
 
 
 def build(call: Call) -> int:
@@ -30,10 +39,7 @@ def build(call: Call) -> int:
         form = check_format(call.text("call"), call.on("check"))
         if form:
             return _check(call, form)
-    context = _local(call.words[0])
-    dockerfile = call.text("file")
-    if dockerfile == "-":
-        raise UnsupportedContext("a Dockerfile from standard input is not available yet: write it to a file")
+    context, dockerfile = _sources(call)
     network = call.text("network")
     quiet = call.on("quiet")
     results = Results(call)
@@ -41,7 +47,7 @@ def build(call: Call) -> int:
     with chosen as progress, call.engine(results.hearing(progress)) as engine:
         image = engine.build(
             context,
-            dockerfile=os.path.abspath(dockerfile) if dockerfile else None,
+            dockerfile=dockerfile,
             tags=call.many("tag"),
             build_args=_build_args(call.many("build-arg")),
             build_contexts=pairs(call.many("build-context")),
@@ -68,11 +74,11 @@ def _check(call: Call, form: str) -> int:
     """`cowl build --check`: nothing is built."""
     from cowl.cli.check_build import show
 
-    dockerfile = call.text("file")
+    context, dockerfile = _sources(call)
     with call.engine() as engine:
         findings = engine.check_dockerfile(
-            _local(call.words[0]),
-            dockerfile=os.path.abspath(dockerfile) if dockerfile else None,
+            context,
+            dockerfile=dockerfile,
             build_args=_build_args(call.many("build-arg")),
             build_contexts=pairs(call.many("build-context")),
             platform=call.text("platform"),
@@ -81,21 +87,24 @@ def _check(call: Call, form: str) -> int:
     return show(findings, form)
 
 
-def _local(context: str) -> str:
-    """The context when it is a directory here. Raises UnsupportedContext, NotADirectoryError."""
+def _sources(call: Call) -> tuple[str | BinaryIO, str | BinaryIO | None]:
+    """The context and the Dockerfile, as `Engine.build` takes them. Raises BothFromStdin, OSError."""
+    context, dockerfile = call.words[0], call.text("file")
+    if context == dockerfile == "-":
+        raise BothFromStdin()
     if context == "-":
-        raise UnsupportedContext(
-            "a context from standard input is not available yet: unpack it and name the directory"
-        )
-    if "://" in context or context.startswith(("git@", "github.com/")):
-        raise UnsupportedContext(
-            f"{context} is not available as a context yet: fetch it and name the directory"
-        )
-    if not os.path.exists(context):
+        return sys.stdin.buffer, dockerfile or None
+    here = os.path.exists(context)
+    remote = not here and (":" in context or context.startswith("github.com/"))
+    if not here and not remote:
         raise FileNotFoundError(2, "the build context does not exist", context)
-    if not os.path.isdir(context):
+    if here and not os.path.isdir(context):
         raise NotADirectoryError(20, "the build context is not a directory", context)
-    return context
+    if dockerfile == "-":
+        return context, sys.stdin.buffer
+    if remote or not dockerfile:
+        return context, dockerfile or None
+    return context, os.path.abspath(dockerfile)
 
 
 def _build_args(words: tuple[str, ...]) -> dict[str, str | None]:

@@ -19,6 +19,8 @@ from cowl.build.named_contexts import BadContext, NamedContexts, absolute_contex
         ("oci-layout:///l:v1", "layout", "/l", "v1"),
         ("oci-layout:///l:v/x", "layout", "/l:v/x", ""),
         ("oci-layout:///l@sha256:ab", "layout", "/l", "sha256:ab"),
+        ("https://example.org/a.git#v1:d", "directory", "https://example.org/a.git#v1:d", ""),
+        ("git@example.org:a", "directory", "git@example.org:a", ""),
     ],
 )
 def test_values(value: str, kind: str, target: str, within: str) -> None:
@@ -48,8 +50,6 @@ def test_names(name: str, asked: str, found: bool) -> None:
         ("", "/", "must be that of an image or stage"),
         ("a b", "/", "must be that of an image or stage"),
         ("a", "", "no value"),
-        ("a", "https://example.org/a.git", "URL"),
-        ("a", "git@example.org:a", "git repository"),
     ],
 )
 def test_what_is_no_context(name: str, value: str, said: str) -> None:
@@ -58,6 +58,7 @@ def test_what_is_no_context(name: str, value: str, said: str) -> None:
 
 
 def test_relative_paths_are_those_of_the_caller() -> None:
+    assert absolute_context("git@example.org:a") == "git@example.org:a"
     assert absolute_context("x") == f"{os.getcwd()}/x"
     assert absolute_context("oci-layout://x:1") == f"oci-layout://{os.getcwd()}/x:1"
     assert absolute_context("docker-image://x") == "docker-image://x"

@@ -79,7 +79,7 @@ class GitProgram:
     """Runs git in the directory `top`, below which everything lies that it makes.
 
     secret     text that is never to be shown, "" for none
-    ssh_agent  socket of the agent that ssh may use, "" for none: then it has no key
+    ssh        socket of the agent, or files of keys, that ssh may use; () for none at all
     check      asked now and then whether to go on: raises to give up
     """
 
@@ -89,7 +89,7 @@ class GitProgram:
         config: Config,
         *,
         secret: str,
-        ssh_agent: str,
+        ssh: tuple[str, ...],
         clock: Callable[[], float],
         check: Callable[[], object],
     ) -> None:
@@ -98,7 +98,9 @@ class GitProgram:
         self._clock = clock
         self._check = check
         self._program = find_git(config)
-        self._environment = environment(top, config, ssh_agent)
+        sockets = [path for path in ssh if _is_socket(path)]
+        keys = [path for path in ssh if path not in sockets]
+        self._environment = environment(top, config, sockets[0] if sockets else "none", keys)
 
     def run(self, doing: str, args: Sequence[str], directory: str = "") -> bytes:
         """What `git ARGS` prints. Raises GitFailed, RepositoryTooBig, and what `check` raises."""
@@ -188,13 +190,20 @@ def find_git(config: Config) -> str:
     raise GitMissing()
 
 
-def environment(top: str, config: Config, ssh_agent: str) -> Mapping[str, str]:
-    """All that git and its helpers know of this machine. Pure."""
-    agent = ssh_agent or "none"
+def _is_socket(path: str) -> bool:
+    try:
+        return stat.S_ISSOCK(os.stat(path).st_mode)
+    except OSError:
+        return False
+
+
+def environment(top: str, config: Config, agent: str, keys: Sequence[str] = ()) -> Mapping[str, str]:
+    """All that git and its helpers know of this machine; `agent` is a socket or "none". Pure."""
+    identities = " ".join(f"-o IdentityFile={_quoted(key)}" for key in keys or ("none",))
     known = f"{top}/known_hosts"
     # Keys of hosts that the user knows must fit; those of others are taken as they come, as BuildKit does.
     ssh = (
-        f"ssh -F /dev/null -o BatchMode=yes -o IdentityFile=none -o IdentityAgent={_quoted(agent)}"
+        f"ssh -F /dev/null -o BatchMode=yes {identities} -o IdentityAgent={_quoted(agent)}"
         f" -o StrictHostKeyChecking=accept-new -o UserKnownHostsFile={_quoted(f'{known} ~/.ssh/known_hosts')}"
     )
     found = {

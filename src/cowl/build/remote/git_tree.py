@@ -42,6 +42,11 @@ class GitTree:
         self._context: Context | None = None
 
     @property
+    def directory(self) -> str:
+        """The host's path of the files, which are fetched for it."""
+        return self._here().directory
+
+    @property
     def root(self) -> Entry:
         return _ROOT
 

@@ -12,9 +12,10 @@ from cowl.errors import Corrupt
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Self
+    from typing import BinaryIO, Self
 
     from cowl.build.context import Context
+    from cowl.build.remote.contexts import Staged
     from cowl.build.remote.download import Downloaded
     from cowl.build.remote.git_program import GitProgram
     from cowl.build.remote.git_tree import GitTree
@@ -45,7 +46,7 @@ class Remotes:
     """Fetches for one build. A `with` block: at its end connections and files are gone. Safe with threads.
 
     Costs nothing until something is asked for. `clock` gives seconds since the epoch, `sleep` waits;
-    `ssh_agent` is the socket of the agent that git over ssh may use, "" for none.
+    `ssh` is the socket of the agent, or the files of keys, that git over ssh may use.
     """
 
     def __init__(
@@ -55,10 +56,10 @@ class Remotes:
         *,
         clock: Callable[[], float],
         sleep: Callable[[float], None],
-        ssh_agent: str = "",
+        ssh: tuple[str, ...] = (),
     ) -> None:
         self._store = store
-        self._ssh_agent = ssh_agent
+        self._ssh = ssh
         self._config = config
         self._clock = clock
         self._sleep = sleep
@@ -67,6 +68,7 @@ class Remotes:
         self._contexts: list[Context] = []
         self._transport: Transport | None = None
         self._commits: dict[GitUrl, Found] = {}
+        self._staged: dict[str | int | None, Staged] = {}
         self._checkouts: dict[tuple[str, str, bool, bool], str] = {}
         self._files: dict[tuple[str, str], UrlFile] = {}
 
@@ -85,6 +87,7 @@ class Remotes:
             self._files.clear()
             self._commits.clear()
             self._checkouts.clear()
+            self._staged.clear()
         if transport is not None:
             transport.close()
         for context in contexts:
@@ -162,6 +165,47 @@ class Remotes:
         name = identity(url, found, keep_git_dir)
         return GitTree(url, found.commit, name, lambda: self._context(url, found, keep_git_dir, check))
 
+    def context(
+        self, source: str | BinaryIO | None, *, keep_git_dir: bool = False, check: Callable[[], object] = bool
+    ) -> Context:
+        """The context that an address or a stream gives, a new one over the same files for each caller.
+
+        source  a URL of an archive or a Dockerfile, a git repository, a stream of an archive or a
+                Dockerfile (which is read once), or None for a context without files
+        Its files are gone when the build ends. Raises what fetching and unpacking raise, NoContext.
+        """
+        from cowl.build.context import Context
+
+        with self._lock:
+            key = source if isinstance(source, str) or source is None else id(source)
+            staged = self._staged.get(key)
+            if staged is None:
+                staged = self._staged[key] = self._stage(source, keep_git_dir, check)
+            context = Context(staged.directory, check)
+            context.shown, context.text = staged.shown, staged.text
+            context.keep_modes()
+            self._contexts.append(context)
+        return context
+
+    def _stage(
+        self, source: str | BinaryIO | None, keep_git_dir: bool, check: Callable[[], object]
+    ) -> Staged:
+        from cowl.build.remote.contexts import Staged, stage_file, stage_stream
+
+        if source is None:
+            return Staged(self.stage().diff, "the empty context")
+        if not isinstance(source, str):
+            return stage_stream(source, self.stage().diff, "the stream with the context")
+        from cowl.build.remote.git_url import parse_git_url
+        from cowl.build.remote.url import shown
+
+        url = parse_git_url(source, context=True)
+        if url is None:
+            found = self._download(source)
+            return stage_file(found.path, self.stage().diff, shown(source))
+        tree = self.git(url, keep_git_dir=bool(keep_git_dir or url.keep_git_dir), check=check)
+        return Staged(tree.directory, url.shown)
+
     def _context(self, url: GitUrl, found: Found, keep_git_dir: bool, check: Callable[[], object]) -> Context:
         from cowl.build.context import Context
         from cowl.build.remote.repository import check_out, subdirectory
@@ -185,7 +229,7 @@ class Remotes:
             top,
             self._config,
             secret=url.secret,
-            ssh_agent=self._ssh_agent,
+            ssh=self._ssh,
             clock=self._clock,
             check=check,
         )
