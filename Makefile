@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint unit faults bench deps clean
+.PHONY: demo test lint unit faults ecosystems bench deps clean
 
 demo: $(BIN)/cowl
 	$(BIN)/python examples/demo.py
@@ -23,6 +23,10 @@ unit: $(VENV)/.dev
 # Long runs: kills at random moments, full disks, corruption.
 faults: deps $(VENV)/.dev
 	$(BIN)/pytest -q -m faults --faults=long tests/faults
+
+# Ten Dockerfiles as people write them, built and run; installs from Debian, PyPI and npm.
+ecosystems: deps $(VENV)/.dev
+	$(BIN)/pytest -q --ecosystems tests/system/test_ecosystems.py
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m compileall -q src

@@ -29,6 +29,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--faults", choices=("short", "long"), default="short", help="how long the fault tests run"
     )
+    parser.addoption(
+        "--ecosystems", action="store_true", help="build the examples of examples/ecosystems too"
+    )
 
 
 def pytest_report_header() -> list[str]:
