@@ -79,6 +79,7 @@ def build(
         raise InvalidRequest(
             f"network {request.network!r} is not supported", hint="RUN can have the network host or none"
         )
+    _check_squash(request)
     epoch = epoch_of(request)
     given = {name: value for name, value in request.build_args if value is not None}
     if epoch is not None:
@@ -129,6 +130,18 @@ def build(
             delivery.close()
     emit(BuildFinished(str(record.id), tuple(tag.familiar for tag in tags), delivery.keeps_image))
     return record
+
+
+def _check_squash(request: BuildRequest) -> None:
+    if not (request.squash or request.squash_from) or not request.cache_to:
+        return
+    from cowl.caches import InlineCacheTarget
+
+    if any(isinstance(target, InlineCacheTarget) for target in request.cache_to):
+        raise InvalidRequest(
+            "a squashed image can't be a cache: it does not have the layers of its steps",
+            hint="Leave out the inline cache, or export the cache to a directory or registry.",
+        )
 
 
 def _origin(request: BuildRequest) -> str:
@@ -212,7 +225,8 @@ def _execute(
                 state = with_labels(executor.run(), request.labels)
                 if delivery.wants_layers:
                     executor.hold(state)
-                record = assemble(store, state, tags, clock, delivery, executor.steps, ground.epoch)
+                image = _squashed(state, request, executor, clock, ground.epoch)
+                record = assemble(store, image, tags, clock, delivery, executor.steps, ground.epoch)
                 if request.explain or executor.carried_out:
                     _explain_bytes(state, store, ground.emit, whole=request.explain)
                 return record
@@ -220,3 +234,18 @@ def _execute(
             if attempt == _ATTEMPTS - 1:
                 raise
     raise AssertionError("unreachable")
+
+
+def _squashed(
+    state: State, request: BuildRequest, executor: Executor, clock: Callable[[], float], epoch: int | None
+) -> State:
+    """The state with its layers squashed as the request says."""
+    if not (request.squash or request.squash_from):
+        return state
+    from cowl.build.assemble import finished
+    from cowl.oci.digest import Digest
+
+    def name(of: State) -> str:
+        return str(Digest.of(finished(of, clock, epoch).serialize()))
+
+    return executor.squash(state, request.squash_from, name)

@@ -6,7 +6,8 @@ import os
 
 from cowl.build.site import Site
 from cowl.build.stage_run import StageRun
-from cowl.events import BuildStarted, StepCanceled
+from cowl.events import BuildStarted, StepCanceled, silent
+from cowl.store.steps import NoLayer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -108,6 +109,26 @@ class Executor:
             below.add(index)
             index = bases[index]
         return tuple(step.replace(in_image=stage in below) for stage, step in self._site.steps)
+
+    def squash(self, state: State, number: int, name: Callable[[State], str]) -> State:
+        """`state` with its new layers, or those from step `number` on, made into one, unless that is cached.
+
+        `name` gives the ID of the image of a state. Raises NoSuchStep, NotFound.
+        """
+        from cowl.build.squash import first_layer, make_squashed, squash_inputs, with_squashed
+
+        first = first_layer(state, number)
+        if len(state.layers) - first < 2:
+            return state
+        site, key = self._site, squash_inputs(state, first).key
+        lease = site.lease(state)
+        with site.turn(key, 0, silent, own=False):
+            layer = site.store.steps.find(key)
+            if layer is None or isinstance(layer, NoLayer):
+                layer = make_squashed(state, first, site.store, site.crew.check)
+                site.store.steps.add(key, layer.key, f"squash {len(state.layers) - first} layers")
+        lease.pin(layer.key)
+        return with_squashed(state, first, layer, name, number)
 
     def _side_by_side(self) -> None:
         from functools import partial

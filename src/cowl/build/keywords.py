@@ -41,6 +41,8 @@ class BuildKeywords(TypedDict, total=False):
     secrets: Mapping[str, SecretValue]
     shm_size: int | str
     ssh: Mapping[str, str | Sequence[str]]
+    squash: bool
+    squash_from: int
     tags: Sequence[str]
     target: str
     timestamp: int | None

@@ -45,6 +45,8 @@ class BuildRequest(Value):
     explain         look into all layers, also those of the base, for where the bytes went
     jobs            how many stages to build at a time; 0 is as many as there are processors
     outputs         what to give; () is an image in the store
+    squash          make the new layers into one
+    squash_from     the number of a step: make its layer and those after it into one; 0 is none
     timestamp       seconds since 1970: the time of the image and the latest of its new files, as the build
                     argument SOURCE_DATE_EPOCH gives it; None is now
     settings    more about RUNs: secrets, agents, limits, entitlements
@@ -67,6 +69,8 @@ class BuildRequest(Value):
     jobs: int = 0
     no_cache_filter: tuple[str, ...] = ()
     outputs: tuple[Output, ...] = ()
+    squash: bool = False
+    squash_from: int = 0
     timestamp: int | None = None
     settings: RunSettings = RunSettings()
 

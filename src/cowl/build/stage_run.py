@@ -91,7 +91,7 @@ class StageRun:
             from cowl.build.triggers import trigger_steps
 
             self._triggers = trigger_steps(self._site, config.config.onbuild, stage.image)
-        return begin(config, record.layers)
+        return begin(config, record.layers).replace(base_image=str(record.id))
 
     def _platform(self) -> Platform | None:
         """What FROM asks for, else what the caller asked for. Raises InvalidPlatform with the place."""
@@ -111,7 +111,7 @@ class StageRun:
         state = from_scratch(self._platform() or self._ground.platform)
         task = copy_task(state, node, self._ground, tree, "the named context")
         task = at_epoch(task, self._ground.epoch)
-        return self._told(task, self._layer(self._stage.number, task)[0])
+        return self._told(self._stage.number, task, self._layer(self._stage.number, task)[0])
 
     def _step(self, step: Step, state: State) -> State:
         ground = self._ground if step.file is None else self._ground.replace(file=step.file)
@@ -259,16 +259,17 @@ class StageRun:
             size, files = made.size_bytes, made.files
             done = StepFinished(number, cached, True, size, files, seconds, made.created_at, source)
         self._ended(done)
-        return self._told(task, made)
+        return self._told(number, task, made)
 
     def _ended(self, event: StepFinished) -> None:
         self.step = 0
         self._ground.emit(event)
 
-    def _told(self, task: Task, made: Layer | NoLayer) -> State:
+    def _told(self, number: int, task: Task, made: Layer | NoLayer) -> State:
         """The state behind a task."""
         if isinstance(made, NoLayer):
             return told(task.state, task.history)
         before = task.state
         state = before.replace(layers=(*before.layers, made), made_by=(*before.made_by, task.node))
+        state = state.replace(numbers=(*before.numbers, number))
         return told(state, task.history, layer=True)

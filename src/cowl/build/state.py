@@ -24,7 +24,9 @@ class State(Value):
     image         config and history so far; `diff_ids` is filled in by `assemble`
     layers        the layers so far, base first
     base_layers   how many of them are the base image's
+    base_image    the ID of the base image, "" for none
     made_by       the instructions that made the others
+    numbers       the numbers of those steps
     base_history  how many history entries are the base image's
     variables     name to value: ENV and ARG as they overlay each other, what RUN sees and words expand to
     arguments     the ARGs declared in this stage, in order, with the values that history tells
@@ -39,6 +41,8 @@ class State(Value):
     arguments: tuple[tuple[str, str], ...] = ()
     command_set: bool = False
     made_by: tuple[Instruction, ...] = ()
+    numbers: tuple[int, ...] = ()
+    base_image: str = ""
 
     @property
     def environment(self) -> dict[str, str]:

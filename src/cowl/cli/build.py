@@ -53,6 +53,8 @@ def build(call: Call) -> int:
             build_contexts=pairs(call.many("build-context")),
             jobs=call.number("jobs"),
             labels=pairs(call.many("label")),
+            squash=call.on("squash"),
+            squash_from=call.number("squash-from"),
             target=call.text("target"),
             timestamp=_timestamp(call.text("timestamp")),
             explain=call.on("explain"),

@@ -91,6 +91,15 @@ BUILD = (
         'Secret to expose to the build ("id=mysecret[,src=/local/secret]", "id=mysecret,env=VARIABLE")',
     ),
     Flag("shm-size", "", TEXT, 'Size of "/dev/shm" in RUN', "bytes"),
+    Flag("squash", "", BOOL, "Squash newly built layers into a single new layer"),
+    Flag(
+        "squash-from",
+        "",
+        INT,
+        "Squash the layers of a step and of all after it; STEP is its number in the progress",
+        "STEP",
+        0,
+    ),
     Flag(
         "ssh",
         "",
