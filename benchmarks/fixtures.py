@@ -42,6 +42,28 @@ def base_tar(path: str) -> str:
     return path
 
 
+def stages_context(path: str, base: str) -> str:
+    """Two stages that sleep a second each and need nothing of each other, and one that copies from both."""
+    os.makedirs(path, exist_ok=True)
+    with open(os.path.join(path, "Dockerfile"), "w") as out:
+        for name in ("one", "two"):
+            out.write(f"FROM {base} AS {name}\nRUN sleep 1; echo {name} > /{name}\n")
+        out.write("FROM scratch\nCOPY --from=one /one /\nCOPY --from=two /two /\n")
+    return path
+
+
+def large_context(path: str, base: str) -> str:
+    """2,000 files of 1 to 8 kB in 40 directories, copied in one step behind a small one."""
+    for number in range(2000):
+        folder = os.path.join(path, "files", f"d{number % 40}")
+        os.makedirs(folder, exist_ok=True)
+        with open(os.path.join(folder, f"f{number}"), "wb") as out:
+            out.write(b"%d\n" % number * (200 + number % 1400))
+    with open(os.path.join(path, "Dockerfile"), "w") as out:
+        out.write(f"FROM {base}\nWORKDIR /app\nCOPY files files\n")
+    return path
+
+
 def seed_context(path: str, verbatim: bool) -> str:
     """A copy of the seed's context at `path`; for engines that refuse its inline comment, without it."""
     os.makedirs(path, exist_ok=True)

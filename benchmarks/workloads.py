@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from benchmarks import parsing
 from benchmarks.engines import BASE, Cowl, Engine
-from benchmarks.fixtures import base_tar, seed_context
+from benchmarks.fixtures import base_tar, large_context, seed_context, stages_context
 from benchmarks.timing import Command
 
 Workload = Callable[[Sequence[Engine], str], list[Command]]
@@ -54,6 +55,43 @@ def build_cached(engines: Sequence[Engine], home: str) -> list[Command]:
     ]
 
 
+def build_stages(engines: Sequence[Engine], home: str) -> list[Command]:
+    """Two stages that sleep a second each, without any cached step: one second is what it takes at best."""
+    context = stages_context(os.path.join(home, "stages"), BASE)
+    commands = []
+    for engine in engines:
+        command = Command(engine.name, engine.build(context), dict(engine.environ()))
+        command.before = engine.drop_cache
+        commands.append(command)
+    return commands
+
+
+def build_files_cached(engines: Sequence[Engine], home: str) -> list[Command]:
+    """A context of 2,000 files, unchanged."""
+    return _of_files(engines, home, None)
+
+
+def build_files_changed(engines: Sequence[Engine], home: str) -> list[Command]:
+    """The same with one file changed since the last build."""
+    return _of_files(engines, home, "files/d7/f7")
+
+
+def _of_files(engines: Sequence[Engine], home: str, changed: str | None) -> list[Command]:
+    commands = []
+    for engine in engines:
+        context = large_context(os.path.join(home, f"files-{engine.name}"), BASE)
+        command = Command(engine.name, engine.build(context), dict(engine.environ()))
+        if changed is not None:
+            command.before = partial(_change, os.path.join(context, changed))
+        commands.append(command)
+    return commands
+
+
+def _change(path: str) -> None:
+    with open(path, "wb") as out:
+        out.write(os.urandom(3000))
+
+
 def import_tar(engines: Sequence[Engine], home: str) -> list[Command]:
     """import of a 2 MB root file system."""
     tar = os.path.join(home, "base.tar")
@@ -85,6 +123,9 @@ WORKLOADS: dict[str, Workload] = {
     "exec": exec_true,
     "build-cold": build_cold,
     "build-cached": build_cached,
+    "build-stages": build_stages,
+    "build-files-cached": build_files_cached,
+    "build-files-changed": build_files_changed,
     "import": import_tar,
     "system-df": system_df,
     "parse": parse,
