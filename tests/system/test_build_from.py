@@ -11,7 +11,7 @@ from tests.caller import Caller
 from tests.interop.oci_tools import save_layout
 
 from cowl.build.context import NoContext
-from cowl.build.named_contexts import BadContext
+from cowl.build.remote.git_program import GitFailed
 from cowl.build.sources import SourceNotFound
 from cowl.errors import CowlError, NotFound
 from cowl.transfer.read_layout import LayoutDamaged, NoLayout
@@ -157,7 +157,7 @@ def test_a_damaged_layout_is_not_believed(builder: Builder, tmp_path: Path) -> N
         ("/no/such", NoContext),
         ("oci-layout:///no/such", NoLayout),
         ("docker-image://no/such", NotFound),
-        ("https://example.org/x.git", BadContext),
+        ("http://127.0.0.1:1/x.git", GitFailed),
     ],
 )
 def test_contexts_that_are_not_there(builder: Builder, value: str, error: type[Exception]) -> None:
