@@ -151,7 +151,7 @@ _IMAGES = (
     Command(
         "build",
         "Build an image from a Dockerfile",
-        "[OPTIONS] PATH",
+        "[OPTIONS] PATH | URL | -",
         "build:build",
         (1, 1),
         BUILD,
