@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from cowl.cli.build_flags import BUILD, PLATFORM
 from cowl.cli.grammar import BOOL, INT, LIST, MANY, TEXT, Command, Flag
+from cowl.cli.process_flags import PROCESS, RUN
 
 GROUPS = {
     "builder": "Manage builds",
@@ -41,39 +42,6 @@ _FORMAT_OBJECT = Flag("format", "f", TEXT, _TEMPLATES.format(table=""))
 _FILTER = Flag("filter", "f", LIST, "Filter output based on conditions provided", "filter")
 _NO_TRUNC = Flag("no-trunc", "", BOOL, "Don't truncate output")
 _IDS = "Only show image IDs"
-_PROCESS = (
-    Flag("detach", "d", BOOL, "Run in the background (not available yet: cowl refuses it)"),
-    Flag("env", "e", LIST, "Set environment variables"),
-    Flag("env-file", "", LIST, "Read in a file of environment variables"),
-    Flag("interactive", "i", BOOL, "Keep STDIN open even if not attached"),
-    Flag("tty", "t", BOOL, "Allocate a pseudo-TTY"),
-    Flag("user", "u", TEXT, 'Username or UID (format: "<name|uid>[:<group|gid>]")'),
-    Flag("workdir", "w", TEXT, "Working directory inside the container"),
-)
-_RUN = (
-    *_PROCESS,
-    Flag("cidfile", "", TEXT, "Write the container ID to the file"),
-    Flag("entrypoint", "", TEXT, "Overwrite the default ENTRYPOINT of the image"),
-    Flag("hostname", "h", TEXT, "Container host name"),
-    Flag("label", "l", LIST, "Set meta data on a container"),
-    Flag("name", "", TEXT, "Assign a name to the container"),
-    Flag(
-        "network",
-        "",
-        TEXT,
-        'Connect a container to a network: "none" or "host". Until bridges come the default is none, '
-        "where Docker's is bridge",
-        "network",
-        "none",
-    ),
-    PLATFORM,
-    Flag("pull", "", TEXT, 'Pull image before running ("always", "missing", "never")', "", "missing"),
-    Flag("quiet", "q", BOOL, "Suppress the pull output"),
-    Flag("read-only", "", BOOL, "Mount the container's root filesystem as read only"),
-    Flag("rm", "", BOOL, "Automatically remove the container when it exits"),
-    Flag("sig-proxy", "", BOOL, "Proxy received signals to the process", "", True),
-    Flag("volume", "v", LIST, "Bind mount a directory or file: /host/path:/container/path[:ro]"),
-)
 _CONTAINERS = (
     Command(
         "run",
@@ -81,7 +49,7 @@ _CONTAINERS = (
         "[OPTIONS] IMAGE [COMMAND] [ARG...]",
         "run:run",
         (1, MANY),
-        _RUN,
+        RUN,
         ("container run",),
         interspersed=False,
         failure=125,
@@ -93,7 +61,7 @@ _CONTAINERS = (
         "[OPTIONS] CONTAINER COMMAND [ARG...]",
         "exec:execute",
         (2, MANY),
-        _PROCESS,
+        PROCESS,
         ("container exec",),
         interspersed=False,
         common=True,
