@@ -60,24 +60,29 @@ def glob_tokens(pattern: str) -> list[Token]:
     tokens: list[Token] = []
     at = 0
     while at < len(pattern):
-        character = pattern[at]
-        at += 1
-        if character == "*":
+        if pattern[at] == "*":
+            at += 1
             if not tokens or tokens[-1] is not STAR:
                 tokens.append(STAR)
-        elif character == "?":
-            tokens.append(ANY)
-        elif character == "[":
-            token, at = character_class(pattern, at)
-            tokens.append(token)
-        elif character == "\\":
-            if at == len(pattern):
-                raise BadGlob(pattern)
-            tokens.append(pattern[at])
-            at += 1
         else:
-            tokens.append(character)
+            token, at = token_at(pattern, at)
+            tokens.append(token)
     return tokens
+
+
+def token_at(pattern: str, at: int) -> tuple[Token, int]:
+    """The token that begins at `at`, where no `*` stands, and the offset behind it. Raises BadGlob."""
+    character = pattern[at]
+    at += 1
+    if character == "?":
+        return ANY, at
+    if character == "[":
+        return character_class(pattern, at)
+    if character != "\\":
+        return character, at
+    if at == len(pattern):
+        raise BadGlob(pattern)
+    return pattern[at], at + 1
 
 
 def character_class(pattern: str, at: int) -> tuple[CharacterClass, int]:

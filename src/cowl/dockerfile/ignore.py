@@ -11,8 +11,8 @@ from __future__ import annotations
 import posixpath
 
 from cowl.dockerfile.diagnostics import DockerfileError, excerpt_of
-from cowl.dockerfile.globs import BadGlob, character_class
-from cowl.dockerfile.wildcards import ALL, ANY, FOLDERS, STAR, Wildcard
+from cowl.dockerfile.globs import BadGlob, token_at
+from cowl.dockerfile.wildcards import ALL, FOLDERS, STAR, Wildcard
 from cowl.dockerfile.words import SPACE
 from cowl.value import Value
 
@@ -181,16 +181,7 @@ def _tokens(pattern: str) -> list[Token]:
             tokens.append(FOLDERS if at < len(pattern) else ALL)
         elif character == "*":
             tokens.append(STAR)
-        elif character == "?":
-            tokens.append(ANY)
-        elif character == "[":
-            token, at = character_class(pattern, at)
-            tokens.append(token)
-        elif character == "\\":
-            if at == len(pattern):
-                raise BadGlob(pattern)
-            tokens.append(pattern[at])
-            at += 1
         else:
-            tokens.append(character)
+            token, at = token_at(pattern, at - 1)
+            tokens.append(token)
     return tokens
