@@ -53,15 +53,15 @@ class Bad:
     def look(self) -> dict[str, list[str]]:
         """What lies in the store, but for what it keeps for a while of a RUN that failed: that has rows."""
         found = {name: set(os.listdir(self.caller.store / name)) for name in (*TRANSIENT, *KEPT)}
-        found["layers"] -= self.snapshots()
+        found["layers"] -= self.failed_steps()
         return {name: sorted(names) for name, names in found.items()}
 
-    def snapshots(self) -> set[str]:
-        """The layers that nothing but snapshots of failed steps needs."""
+    def failed_steps(self) -> set[str]:
+        """The layers that nothing but failed steps needs."""
         database = sqlite3.connect(f"file:{self.caller.store}/cowl.db?mode=ro", uri=True)
         try:
             rows = database.execute(
-                "SELECT layer, min(images.id IN (SELECT image FROM snapshots)) FROM images"
+                "SELECT layer, min(images.id IN (SELECT image FROM failed_steps)) FROM images"
                 " JOIN stack_layers USING (stack) GROUP BY layer"
             ).fetchall()
             steps = {row[0] for row in database.execute("SELECT layer FROM steps")}
@@ -185,17 +185,17 @@ def test_a_run_that_fails(bad: Bad) -> None:
         "exit code: 7",
         "cowl run --rm -it",
     )
-    assert len(bad.snapshots()) == 1
+    assert len(bad.failed_steps()) == 1
     assert said.index("to stdout") < said.index("to stderr")
     bad.build(f"FROM {BASE}\nRUN nonesuch\n", "Dockerfile:2:", "nonesuch: not found", "exit code: 127")
-    assert len(bad.snapshots()) == 2
+    assert len(bad.failed_steps()) == 2
     bad.build(f'FROM {BASE}\nRUN ["/none/such"]\n', "Dockerfile:2:1: ", "/none/such", "no such file")
     bad.build(f'FROM {BASE}\nRUN ["/etc/passwd"]\n', "Dockerfile:2:1: ", "permission denied")
     bad.build(f"FROM {BASE}\nUSER nobodyknows\nRUN true\n", "Dockerfile:3:1: ", "nobodyknows", "/etc/passwd")
     bad.build(f"FROM {BASE}\nCOPY --chown=who a.txt /\n", "Dockerfile:2:", "no user 'who'", "numbers")
-    assert len(bad.snapshots()) == 2, "only of commands that ran"
+    assert len(bad.failed_steps()) == 2, "only of commands that ran"
     bad.caller.cowl("builder", "prune", "-f")
-    assert bad.snapshots() == set()
+    assert bad.failed_steps() == set()
     assert len(os.listdir(bad.caller.store / "layers")) == len(bad.before["layers"])
 
 

@@ -16,8 +16,8 @@ from tests.caller import Caller
 from cowl.accounting.usage import usage
 from cowl.accounting.walk import verify
 from cowl.build.run_step import RunFailed
-from cowl.store.recovery import SNAPSHOT_SECONDS
-from cowl.store.snapshots import MOST_STEPS
+from cowl.store.failed_steps import MOST_STEPS
+from cowl.store.recovery import FAILED_STEP_SECONDS
 
 builder = as_fixture()
 
@@ -75,14 +75,14 @@ def test_figures_add_up_and_predict(builder: Builder) -> None:
         seen = usage(store)
         walk = verify(store.root)
         assert seen.total_allocated_bytes == walk.total_allocated_bytes
-        (layer,) = (layer for layer in seen.layers if layer.owner == "snapshot")
-        assert layer.snapshots == (failed.after,)
+        (layer,) = (layer for layer in seen.layers if layer.owner == "failed")
+        assert layer.failed_steps == (failed.after,)
         kinds = [row.kind for row in seen.rows]
         assert kinds == ["Images", "Containers", "Local Volumes", "Build Cache", "Failed Steps"]
         cache, kept = seen.rows[3], seen.rows[4]
         assert kept.reclaimable_allocated_bytes == layer.allocated_bytes == kept.allocated_bytes
-        snapshots = [("snapshot", failed.before), ("snapshot", failed.after)]
-        assert seen.reclaimable(snapshots) == layer.allocated_bytes
+        shown = [("failed", failed.before), ("failed", failed.after)]
+        assert seen.reclaimable(shown) == layer.allocated_bytes
         assert store.steps.prune() == cache.reclaimable_allocated_bytes
         assert store.check() == []
 
@@ -90,15 +90,15 @@ def test_figures_add_up_and_predict(builder: Builder) -> None:
 def test_a_second_failure_takes_the_place_of_the_first(builder: Builder) -> None:
     text = "FROM base\nRUN exit 1\n"
     failed = failing(builder, text)
-    assert len(builder.store.rows().snapshots) == 2
+    assert len(builder.store.rows().failed_steps) == 2
     again = failing(builder, text)
     assert (again.before, again.after) != ("", "")
-    assert len(builder.store.rows().snapshots) == 2
-    key = builder.store.rows().snapshots[0].step
-    builder.store.snapshots.forget("another")
-    assert len(builder.store.rows().snapshots) == 2
-    builder.store.snapshots.forget(key)
-    assert builder.store.rows().snapshots == ()
+    assert len(builder.store.rows().failed_steps) == 2
+    key = builder.store.rows().failed_steps[0].step
+    builder.store.failed_steps.forget("another")
+    assert len(builder.store.rows().failed_steps) == 2
+    builder.store.failed_steps.forget(key)
+    assert builder.store.rows().failed_steps == ()
     assert len(builder.store.layers.list()) == 1
     assert failed.exit_code == 1
 
@@ -115,12 +115,12 @@ def test_a_success_of_the_same_step_drops_them(caller: Caller, busybox_tar: Path
         caller.give(context)
         caller.cowl("build", str(context), status=1)
     with sqlite3.connect(caller.store / "cowl.db") as database:
-        assert database.execute("SELECT count(*) FROM snapshots").fetchone() == (2,)
+        assert database.execute("SELECT count(*) FROM failed_steps").fetchone() == (2,)
     database.close()
     caller.give(caller.store)
     caller.cowl("build", str(context))
     with sqlite3.connect(caller.store / "cowl.db") as database:
-        assert database.execute("SELECT count(*) FROM snapshots").fetchone() == (0,)
+        assert database.execute("SELECT count(*) FROM failed_steps").fetchone() == (0,)
     database.close()
     caller.give(caller.store)
 
@@ -129,13 +129,13 @@ def test_they_go_after_a_day(builder: Builder) -> None:
     from cowl.store.store import Store
 
     failed = failing(builder)
-    now = builder.store.rows().snapshots[0].created_at
+    now = builder.store.rows().failed_steps[0].created_at
     builder.close()
-    with Store.open(builder.config, clock=lambda: now + SNAPSHOT_SECONDS - 1) as store:
-        assert len(store.rows().snapshots) == 2
+    with Store.open(builder.config, clock=lambda: now + FAILED_STEP_SECONDS - 1) as store:
+        assert len(store.rows().failed_steps) == 2
         store.images.tag(failed.after, "kept:1")
-    with Store.open(builder.config, clock=lambda: now + SNAPSHOT_SECONDS + 1) as store:
-        assert store.rows().snapshots == ()
+    with Store.open(builder.config, clock=lambda: now + FAILED_STEP_SECONDS + 1) as store:
+        assert store.rows().failed_steps == ()
         assert [image.references for image in store.images.list() if image.id == failed.after] == [
             ("docker.io/library/kept:1",)
         ]
@@ -148,7 +148,7 @@ def test_only_the_newest_are_kept(builder: Builder) -> None:
     for number in range(MOST_STEPS + 2):
         failing(builder, f"FROM base\nRUN echo {number} > /x; exit 1\n")
     rows = builder.store.rows()
-    assert len({row.step for row in rows.snapshots}) == MOST_STEPS
+    assert len({row.step for row in rows.failed_steps}) == MOST_STEPS
     assert len(rows.layers) == 1 + MOST_STEPS
 
 
@@ -162,7 +162,7 @@ def test_what_was_given_up_is_not_kept(builder: Builder) -> None:
         builder,
         "FROM base AS a\nRUN echo x > /x; sleep 1000\nFROM base\nRUN sleep 0.2; exit 3\nCOPY --from=a / /\n",
     )
-    assert len(builder.store.rows().snapshots) == 2
+    assert len(builder.store.rows().failed_steps) == 2
 
 
 def test_a_container_keeps_what_it_stands_on(caller: Caller, busybox_tar: Path) -> None:

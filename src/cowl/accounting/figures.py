@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cowl.accounting.ledger import CONTAINER, IMAGE, SNAPSHOT, STEP
+from cowl.accounting.ledger import CONTAINER, FAILED, IMAGE, STEP
 from cowl.value import Value
 
 TYPE_CHECKING = False
@@ -104,7 +104,7 @@ class CacheMountUsage(Value):
 
 
 class LayerUsage(Value):
-    """A layer: who refers to it, and which kind owns its bytes ("image", "container", "step", "snapshot",
+    """A layer: who refers to it, and which kind owns its bytes ("image", "container", "step", "failed",
     "staging").
 
     `pinned`: a running pull, build or commit needs it.
@@ -119,7 +119,7 @@ class LayerUsage(Value):
     steps: tuple[str, ...]
     owner: str
     pinned: bool
-    snapshots: tuple[str, ...] = ()
+    failed_steps: tuple[str, ...] = ()
 
     @property
     def referents(self) -> frozenset[Object]:
@@ -130,7 +130,7 @@ class LayerUsage(Value):
                 (IMAGE, self.images),
                 (CONTAINER, self.containers),
                 (STEP, self.steps),
-                (SNAPSHOT, self.snapshots),
+                (FAILED, self.failed_steps),
             )
             for identity in found
         )

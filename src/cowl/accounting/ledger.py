@@ -1,7 +1,7 @@
 """The ledger: who refers to which layer, who owns its bytes, and what a removal would free. Pure.
 
 A layer's bytes belong to the images that stand on it, else to the containers, else to the build
-cache, else to snapshots of failed steps, else to the staging of a running pull or build. Nothing is owned
+cache, else to failed steps, else to the staging of a running pull or build. Nothing is owned
 twice.
 """
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from cowl.store.layers import Layer
     from cowl.store.rows import Rows
 
-# ("image" | "container" | "step" | "snapshot" | "cache", its ID or key)
+# ("image" | "container" | "step" | "failed" | "cache", its ID or key)
 Object: TypeAlias = "tuple[str, str]"
 
-IMAGE, CONTAINER, STEP, SNAPSHOT = "image", "container", "step", "snapshot"
+IMAGE, CONTAINER, STEP, FAILED = "image", "container", "step", "failed"
 CACHE, STAGING = "cache", "staging"
 
 
@@ -53,7 +53,7 @@ class Ledger:
         self.caches = caches or {}
         self.used = used
         self.layers: dict[str, Layer] = {layer.key: layer for layer in rows.layers}
-        self._users: dict[str, dict[str, list[str]]] = {IMAGE: {}, CONTAINER: {}, STEP: {}, SNAPSHOT: {}}
+        self._users: dict[str, dict[str, list[str]]] = {IMAGE: {}, CONTAINER: {}, STEP: {}, FAILED: {}}
         self._needs: dict[Object, frozenset[str]] = {}
         for image in rows.images:
             self._refer(IMAGE, image.id, image.layer_keys)
@@ -61,8 +61,8 @@ class Ledger:
             self._refer(CONTAINER, container.id, container.layer_keys)
         for step in rows.steps:
             self._refer(STEP, step.key, (step.layer_key,) if step.layer_key else ())
-        for snapshot in rows.snapshots:
-            self._refer(SNAPSHOT, snapshot.id, snapshot.layer_keys)
+        for shown in rows.failed_steps:
+            self._refer(FAILED, shown.id, shown.layer_keys)
 
     def _refer(self, kind: str, identity: str, keys: Iterable[str]) -> None:
         needs = self._needs[kind, identity] = frozenset(keys)
@@ -71,11 +71,11 @@ class Ledger:
             users.setdefault(key, []).append(identity)
 
     def users(self, key: str, kind: str) -> Sequence[str]:
-        """The IDs of the images, containers, steps or snapshots that refer to a layer."""
+        """The IDs of the images, containers, steps or failed steps that refer to a layer."""
         return self._users[kind].get(key, ())
 
     def owner(self, key: str) -> str:
-        """The kind of the one owner of a layer's bytes: IMAGE, CONTAINER, STEP, SNAPSHOT or STAGING."""
+        """The kind of the one owner of a layer's bytes: IMAGE, CONTAINER, STEP, FAILED or STAGING."""
         return next((kind for kind, users in self._users.items() if key in users), STAGING)
 
     def bytes_of(self, keys: Iterable[str]) -> Bytes:
@@ -92,7 +92,7 @@ class Ledger:
     def frees(self, objects: frozenset[Object]) -> Bytes:
         """What removing exactly these objects frees: a function of the set, never a sum over it.
 
-        A layer goes when all that refer to it (images, containers, steps, snapshots) are in the set, and no
+        A layer goes when all that refer to it (images, containers, steps, failed ones) are in the set, and no
         running pull or build pins it. A cache mount goes when no build uses it. Objects that do not
         exist free nothing.
         """

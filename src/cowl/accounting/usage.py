@@ -12,7 +12,7 @@ from cowl.accounting.figures import (
     LayerUsage,
     UsageRow,
 )
-from cowl.accounting.ledger import CACHE, CONTAINER, IMAGE, SNAPSHOT, STEP, Bytes, Ledger
+from cowl.accounting.ledger import CACHE, CONTAINER, FAILED, IMAGE, STEP, Bytes, Ledger
 from cowl.oci.reference import Reference
 from cowl.value import Value
 
@@ -49,7 +49,7 @@ class Usage(Value):
     def reclaimable(self, objects: Iterable[Object]) -> int:
         """Bytes on disk that removing exactly these frees.
 
-        Objects are ("image", ID), ("container", ID), ("step", key), ("snapshot", ID) and ("cache", ID) of a
+        Objects are ("image", ID), ("container", ID), ("step", key), ("failed", ID) and ("cache", ID) of a
         cache mount.
         A function of the set: the figures of single objects must not be added up. What does not exist
         frees nothing.
@@ -106,7 +106,7 @@ def _rows(ledger: Ledger) -> tuple[UsageRow, ...]:
     used = {container.image_id for container in rows.containers}
     idle_images = frozenset((IMAGE, image.id) for image in rows.images if image.id not in used)
     idle_containers = frozenset((CONTAINER, row.id) for row in rows.containers if row.state != "running")
-    failed = frozenset((SNAPSHOT, snapshot.id) for snapshot in rows.snapshots)
+    failed = frozenset((FAILED, image.id) for image in rows.failed_steps)
     cached = frozenset((STEP, step.key) for step in rows.steps) | {(CACHE, each) for each in ledger.caches}
     in_use = sum(step.layer_key in rows.pinned for step in rows.steps) + len(ledger.used)
     kept = sum(ledger.caches.values(), ledger.owned(STEP))
@@ -130,12 +130,12 @@ def _rows(ledger: Ledger) -> tuple[UsageRow, ...]:
     )
 
 
-def _failed(ledger: Ledger, snapshots: frozenset[Object]) -> tuple[UsageRow, ...]:
+def _failed(ledger: Ledger, images: frozenset[Object]) -> tuple[UsageRow, ...]:
     """What is kept of failed steps, before and after each; the build cache's figures count it in."""
-    if not snapshots:
+    if not images:
         return ()
-    steps = len({snapshot.step for snapshot in ledger.rows.snapshots})
-    return (_row("Failed Steps", steps, 0, ledger.owned(SNAPSHOT), ledger.frees(snapshots)),)
+    steps = len({image.step for image in ledger.rows.failed_steps})
+    return (_row("Failed Steps", steps, 0, ledger.owned(FAILED), ledger.frees(images)),)
 
 
 def _row(kind: str, total: int, active: int, size: Bytes, reclaimable: Bytes) -> UsageRow:
@@ -242,5 +242,5 @@ def _layer(ledger: Ledger, key: str) -> LayerUsage:
         steps=tuple(ledger.users(key, STEP)),
         owner=ledger.owner(key),
         pinned=key in ledger.rows.pinned,
-        snapshots=tuple(ledger.users(key, SNAPSHOT)),
+        failed_steps=tuple(ledger.users(key, FAILED)),
     )

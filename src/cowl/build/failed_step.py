@@ -58,7 +58,7 @@ def _keep(problem: RunFailed, task: RunTask, ground: Ground, store: Store, stage
         (_config(each, f"{task.history} ({what})", layer=added), each.layer_keys)
         for each, what, added in ((state, _BEFORE, False), (left, _AFTER, True))
     ]
-    problem.before, problem.after = store.snapshots.add(task.inputs.key, images)
+    problem.before, problem.after = store.failed_steps.add(task.inputs.key, images)
     shell = state.shell[0]
     if view.lookup(shell) is not None:
         problem.hint = _hint(problem, task, shell)

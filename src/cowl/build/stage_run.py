@@ -225,7 +225,7 @@ class StageRun:
         if reusable:
             site.store.steps.add(task.inputs.key, made.key if made else None, task.history, note)
             site.keep(task.inputs.key, result)
-        site.store.snapshots.forget(task.inputs.key)
+        site.store.failed_steps.forget(task.inputs.key)
         return result
 
     def _explain(self, number: int, task: Task) -> StepNote:

@@ -50,7 +50,7 @@ def make(
 ) -> tuple[Layer | None, bool]:
     """The committed layer (None: the step changed no file), and whether the cache may learn of it.
 
-    Whatever goes wrong, and when it is interrupted, nothing is left in the store, but for the snapshots of a
+    Whatever goes wrong, and when it is interrupted, nothing is left in the store, but for what shows a
     RUN that failed.
     """
     with store.layers.stage() as stage:

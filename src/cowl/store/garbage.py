@@ -33,6 +33,7 @@ _UNREFERENCED = (
 _UNUSED_STACK = (
     " NOT EXISTS (SELECT 1 FROM images WHERE stack = stacks.id)"
     " AND NOT EXISTS (SELECT 1 FROM containers WHERE stack = stacks.id)"
+    " AND NOT EXISTS (SELECT 1 FROM snapshots WHERE stack = stacks.id)"
 )
 
 
@@ -72,7 +73,7 @@ class Deletion:
             self.drop_stack(found[0])
 
     def drop_stack(self, stack: int) -> None:
-        """Deletes a stack that no image and no container uses, and the layers that this leaves alone."""
+        """Deletes a stack that nobody uses (any more), and the layers that this leaves alone."""
         layers = self.transaction.rows(
             "SELECT layer FROM stack_layers WHERE stack = ? ORDER BY position DESC", (stack,)
         )

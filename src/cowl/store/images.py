@@ -26,7 +26,7 @@ _ID = re.compile(r"(?:sha256:)?([0-9a-f]{1,64})")
 _COLUMNS = "id, stack, config, created_at, last_used"
 # What shows a failed step is no image to users, unless they give it a name.
 VISIBLE = (
-    "(id NOT IN (SELECT image FROM snapshots) OR EXISTS (SELECT 1 FROM tags WHERE tags.image = images.id))"
+    "(id NOT IN (SELECT image FROM failed_steps) OR EXISTS (SELECT 1 FROM tags WHERE tags.image = images.id))"
 )
 
 
@@ -165,7 +165,7 @@ class Images:
         )[0]
 
     def list(self) -> tuple[ImageRecord, ...]:
-        """All images but snapshots of failed steps, the newest in this store first."""
+        """All images but those that show failed steps, the newest in this store first."""
         with self._database.snapshot() as database:
             return self._records(
                 database.rows(f"SELECT {_COLUMNS} FROM images WHERE {VISIBLE} ORDER BY created_at DESC, id"),

@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 
 _SIGKILL = 9
 _KILLED = 128 + _SIGKILL
-SNAPSHOT_SECONDS = 24 * 3600  # how long what a failed step left is kept
+FAILED_STEP_SECONDS = 24 * 3600  # how long what a failed step left is kept
 _DEATH_MILLISECONDS = 2000  # how long a killed orphan may take
 
 
 def recover(database: Database, clock: Callable[[], float]) -> bool:
     """Finishes what a crash left; True if there was anything. Live processes are never disturbed.
 
-    Snapshots of failed steps whose time is over go too.
+    What is kept of failed steps and whose time is over go too.
     Costs three queries and a look into `trash/` and `locks/` when there is nothing to do.
     """
     boot = boot_id()
@@ -41,11 +41,11 @@ def recover(database: Database, clock: Callable[[], float]) -> bool:
     dead = [row[0] for row in owners if not is_alive(database.root.locks, row)]
     known = {row[0] for row in owners}
     root = database.root
-    expired = (clock() - SNAPSHOT_SECONDS,)
-    if database.row("SELECT 1 FROM snapshots WHERE created_at < ?", expired):
-        from cowl.store.snapshots import drop_snapshots
+    expired = (clock() - FAILED_STEP_SECONDS,)
+    if database.row("SELECT 1 FROM failed_steps WHERE created_at < ?", expired):
+        from cowl.store.failed_steps import drop_failed_steps
 
-        delete(database, lambda deletion: drop_snapshots(deletion, "WHERE created_at < ?", expired))
+        delete(database, lambda deletion: drop_failed_steps(deletion, "WHERE created_at < ?", expired))
     if last_boot == (boot,) and not (dead or _stale_trash(root.trash) or _stale_locks(root.locks, known)):
         return False
     for owner in dead:

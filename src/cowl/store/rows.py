@@ -69,7 +69,7 @@ class CacheMountRow(Value):
     measured_at: float
 
 
-class SnapshotRow(Value):
+class FailedStepRow(Value):
     """An image that shows a failed step, by the step's key; its layers bottom first."""
 
     id: str
@@ -87,7 +87,7 @@ class Rows(Value):
     steps: tuple[StepRow, ...]
     pinned: frozenset[str]
     cache_mounts: tuple[CacheMountRow, ...] = ()
-    snapshots: tuple[SnapshotRow, ...] = ()
+    failed_steps: tuple[FailedStepRow, ...] = ()
 
 
 def read_rows(database: Database) -> Rows:
@@ -104,7 +104,7 @@ def read_rows(database: Database) -> Rows:
             ),
             frozenset(row[0] for row in database.rows("SELECT DISTINCT layer FROM pins")),
             cache_mount_rows(database),
-            _snapshots(database, stacks),
+            _failed_steps(database, stacks),
         )
 
 
@@ -146,12 +146,12 @@ def _images(database: Database, stacks: dict[int, tuple[str, ...]]) -> tuple[Ima
     )
 
 
-def _snapshots(database: Database, stacks: dict[int, tuple[str, ...]]) -> tuple[SnapshotRow, ...]:
+def _failed_steps(database: Database, stacks: dict[int, tuple[str, ...]]) -> tuple[FailedStepRow, ...]:
     rows = database.rows(
-        "SELECT id, step, stack, snapshots.created_at FROM snapshots JOIN images ON id = image"
-        f" WHERE NOT {VISIBLE} ORDER BY snapshots.created_at, id"
+        "SELECT id, step, stack, failed_steps.created_at FROM failed_steps JOIN images ON id = image"
+        f" WHERE NOT {VISIBLE} ORDER BY failed_steps.created_at, id"
     )
-    return tuple(SnapshotRow(row[0], row[1], stacks.get(row[2], ()), row[3]) for row in rows)
+    return tuple(FailedStepRow(row[0], row[1], stacks.get(row[2], ()), row[3]) for row in rows)
 
 
 def _containers(database: Database, stacks: dict[int, tuple[str, ...]]) -> tuple[ContainerRow, ...]:

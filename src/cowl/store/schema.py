@@ -123,6 +123,49 @@ CREATE TABLE cache_mounts (
 ) WITHOUT ROWID;
 CREATE INDEX cache_mounts_by_name ON cache_mounts (name, base);
 """,
+    """
+-- A snapshot is a container's upper at one moment, the topmost layer of its stack. Such a layer has the
+-- diff_id '' until somebody needs it hashed. What shows a failed step is another thing.
+ALTER TABLE snapshots RENAME TO failed_steps;
+DROP INDEX snapshots_by_step;
+CREATE INDEX failed_steps_by_step ON failed_steps (step);
+CREATE TABLE snapshots (
+    id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, container TEXT NOT NULL, image TEXT NOT NULL,
+    stack INTEGER NOT NULL REFERENCES stacks (id), settings TEXT NOT NULL, message TEXT NOT NULL,
+    created_at REAL NOT NULL, last_used REAL NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX snapshots_by_stack ON snapshots (stack);
+CREATE INDEX snapshots_by_container ON snapshots (container);
+""",
+    """
+-- Inodes that several layers have names of, by the exact set of these layers: each layer's own figures
+-- count them, the total once.
+CREATE TABLE shared_inodes (
+    id INTEGER PRIMARY KEY, inodes INTEGER NOT NULL, size_bytes INTEGER NOT NULL,
+    allocated_bytes INTEGER NOT NULL
+);
+CREATE TABLE shared_inode_layers (
+    shared INTEGER NOT NULL REFERENCES shared_inodes (id) ON DELETE CASCADE,
+    layer TEXT NOT NULL REFERENCES layers (key) ON DELETE CASCADE,
+    PRIMARY KEY (shared, layer)
+) WITHOUT ROWID;
+CREATE INDEX shared_inode_layers_by_layer ON shared_inode_layers (layer);
+""",
+    """
+-- Volumes outlive containers. `measured_at` is 0 while the figures may not hold.
+CREATE TABLE volumes (
+    name TEXT PRIMARY KEY, anonymous INTEGER NOT NULL, labels TEXT NOT NULL,
+    created_at REAL NOT NULL, last_used REAL NOT NULL,
+    size_bytes INTEGER NOT NULL, allocated_bytes INTEGER NOT NULL, measured_at REAL NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE container_volumes (
+    container TEXT NOT NULL REFERENCES containers (id) ON DELETE CASCADE,
+    volume TEXT NOT NULL REFERENCES volumes (name),
+    target TEXT NOT NULL,
+    PRIMARY KEY (container, target)
+) WITHOUT ROWID;
+CREATE INDEX container_volumes_by_volume ON container_volumes (volume);
+""",
 )
 VERSION = 1 + len(CHANGES)
 

@@ -102,10 +102,10 @@ class Steps:
 
     def prune(self) -> int:
         """Drops all steps and what is kept of failed ones; the bytes on disk of the layers that went too."""
-        from cowl.store.snapshots import drop_snapshots
+        from cowl.store.failed_steps import drop_failed_steps
 
         def body(deletion: Deletion) -> int:
-            drop_snapshots(deletion, "", ())
+            drop_failed_steps(deletion, "", ())
             _drop(deletion, "", ())
             return sum(layer.allocated_bytes for layer in deletion.dropped)
 

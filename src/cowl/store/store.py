@@ -36,13 +36,13 @@ if TYPE_CHECKING:
     from cowl.store.containers import ContainerRecord
     from cowl.store.disk import ContainerMeasure
     from cowl.store.downloads import Downloads
+    from cowl.store.failed_steps import FailedSteps
     from cowl.store.garbage import Deletion
     from cowl.store.layers import Stage
     from cowl.store.leases import Lease
     from cowl.store.notes import Notes
     from cowl.store.removal import Removal
     from cowl.store.rows import ContainerRow, Rows
-    from cowl.store.snapshots import Snapshots
     from cowl.store.steps import Steps
 
 
@@ -124,11 +124,11 @@ class Store:
         return Blobs(self._database)
 
     @property
-    def snapshots(self) -> Snapshots:
+    def failed_steps(self) -> FailedSteps:
         """What is kept of failed steps; likewise."""
-        from cowl.store.snapshots import Snapshots
+        from cowl.store.failed_steps import FailedSteps
 
-        return Snapshots(self._database, self._leases, self._clock)
+        return FailedSteps(self._database, self._leases, self._clock)
 
     def _forked(self) -> None:
         """In a forked child: what the parent has half-made is the parent's."""

@@ -1,4 +1,4 @@
-"""Snapshots of failed steps: images of the file system before and after, found by their IDs alone.
+"""Failed steps: images of the file system before and after, found by their IDs alone.
 
 They are for looking into, and go by themselves: when the step succeeds, when the build cache is pruned,
 when newer ones need the room, or after a day. One that got a name is an image like any other.
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from cowl.store.garbage import Deletion
     from cowl.store.leases import Leases
 
-MOST_STEPS = 8  # of which snapshots are kept
+MOST_STEPS = 8  # of which something is kept
 
 
-class Snapshots:
-    """The snapshots of failed steps in a store."""
+class FailedSteps:
+    """What a store keeps of failed steps."""
 
     def __init__(self, database: Database, leases: Leases, clock: Callable[[], float]) -> None:
         self._database = database
@@ -37,10 +37,10 @@ class Snapshots:
         """
 
         def body(deletion: Deletion) -> tuple[str, ...]:
-            drop_snapshots(deletion, "WHERE step = ?", (step,))
+            drop_failed_steps(deletion, "WHERE step = ?", (step,))
             found = tuple(self._add(deletion, step, *image) for image in images)
             for (old,) in deletion.transaction.rows(_TOO_MANY, (MOST_STEPS,)):
-                drop_snapshots(deletion, "WHERE step = ?", (old,))
+                drop_failed_steps(deletion, "WHERE step = ?", (old,))
             return found
 
         return delete(self._database, body, "keeping a failed step")
@@ -51,25 +51,25 @@ class Snapshots:
         if not transaction.row("SELECT 1 FROM images WHERE id = ?", (identity,)):
             stack = make_stack(transaction, layer_keys)
             transaction.run("INSERT INTO images VALUES (?, ?, ?, ?, ?)", (identity, stack, config, now, now))
-        transaction.run("INSERT OR REPLACE INTO snapshots VALUES (?, ?, ?)", (identity, step, now))
+        transaction.run("INSERT OR REPLACE INTO failed_steps VALUES (?, ?, ?)", (identity, step, now))
         self._leases.let_go(transaction, layer_keys)
         return identity
 
     def forget(self, step: str) -> None:
-        """Drops the snapshots of a step, if there are any: it succeeded."""
-        if self._database.row("SELECT 1 FROM snapshots WHERE step = ?", (step,)):
+        """Drops what is kept of a step, if there are any: it succeeded."""
+        if self._database.row("SELECT 1 FROM failed_steps WHERE step = ?", (step,)):
             which = "WHERE step = ?"
-            delete(self._database, lambda deletion: drop_snapshots(deletion, which, (step,)))
+            delete(self._database, lambda deletion: drop_failed_steps(deletion, which, (step,)))
 
 
-_TOO_MANY = "SELECT step FROM snapshots GROUP BY step ORDER BY max(created_at) DESC LIMIT -1 OFFSET ?"
+_TOO_MANY = "SELECT step FROM failed_steps GROUP BY step ORDER BY max(created_at) DESC LIMIT -1 OFFSET ?"
 
 
-def drop_snapshots(deletion: Deletion, which: str, values: Sequence[object]) -> None:
-    """Drops those snapshots (an SQL condition) with the layers that nobody else needs; named ones stay."""
+def drop_failed_steps(deletion: Deletion, which: str, values: Sequence[object]) -> None:
+    """Drops those images (an SQL condition) with the layers that nobody else needs; named ones stay."""
     transaction = deletion.transaction
-    for (image,) in transaction.rows(f"SELECT image FROM snapshots {which}", values):
+    for (image,) in transaction.rows(f"SELECT image FROM failed_steps {which}", values):
         if transaction.row("SELECT 1 FROM tags WHERE image = ?", (image,)):
-            transaction.run("DELETE FROM snapshots WHERE image = ?", (image,))
+            transaction.run("DELETE FROM failed_steps WHERE image = ?", (image,))
         else:
             drop_image(deletion, image)
