@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import textwrap
 
-from cowl.cli.commands import COMMANDS, GLOBAL_FLAGS, GROUPS
+from cowl.cli.commands.table import COMMANDS, GLOBAL_FLAGS, GROUPS
 from cowl.cli.grammar import BOOL, LIST, WORDS
 
 TYPE_CHECKING = False

@@ -78,7 +78,7 @@ class _Session:
     def dispatch(self, words: Sequence[str]) -> int:
         if len(words) == 1 and words[0] in ("--version", "-v"):
             return _version()
-        from cowl.cli.commands import TOP
+        from cowl.cli.commands.table import TOP
         from cowl.cli.grammar import parse
 
         top = parse(TOP, words)
@@ -92,7 +92,7 @@ class _Session:
 
     def _call(self, words: tuple[str, ...], root: str | None) -> int:
         from cowl.cli.call import Call
-        from cowl.cli.commands import GROUPS, index
+        from cowl.cli.commands.table import GROUPS, index
         from cowl.cli.grammar import parse
 
         count = 1
@@ -136,7 +136,7 @@ def _version() -> int:
 
 def _help(words: tuple[str, ...]) -> int:
     """The help of cowl, of a group or of a command."""
-    from cowl.cli.commands import GROUPS, index
+    from cowl.cli.commands.table import GROUPS, index
     from cowl.cli.help import command_help, group_help, top_help, width
     from cowl.cli.suggest import unknown_command
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 
-from cowl.cli.commands import GROUPS, index
+from cowl.cli.commands.table import GROUPS, index
 from cowl.cli.grammar import USAGE_ERROR, UsageError
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cowl.cli.commands import COMMANDS, TOP, index
+from cowl.cli.commands.table import COMMANDS, TOP, index
 from cowl.cli.grammar import BOOL, INT, LIST, MANY, TEXT, WORDS, Command, Flag, UsageError, parse
 
 FLAGS = (

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cowl import CommandNotExecutable, CommandNotFound, CowlError, NotFound
-from cowl.cli.commands import COMMANDS, GROUPS, index
+from cowl.cli.commands.table import COMMANDS, GROUPS, index
 from cowl.cli.failure import describe, exit_code
 from cowl.cli.help import command_help, group_help, top_help
 from cowl.cli.main import run

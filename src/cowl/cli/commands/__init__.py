@@ -1,0 +1,1 @@
+"""The commands, as tables: parsing, --help, dispatch and completion all read them."""

@@ -1,0 +1,80 @@
+"""Commands for containers."""
+
+from __future__ import annotations
+
+from cowl.cli.commands.flags import FILTER, FORMAT, FORMAT_OBJECT, NO_TRUNC
+from cowl.cli.grammar import BOOL, INT, MANY, Command, Flag
+from cowl.cli.process_flags import PROCESS, RUN
+
+CONTAINERS = (
+    Command(
+        "run",
+        "Create and run a new container from an image",
+        "[OPTIONS] IMAGE [COMMAND] [ARG...]",
+        "run:run",
+        (1, MANY),
+        RUN,
+        ("container run",),
+        interspersed=False,
+        failure=125,
+        common=True,
+    ),
+    Command(
+        "exec",
+        "Execute a command in a running container",
+        "[OPTIONS] CONTAINER COMMAND [ARG...]",
+        "exec:execute",
+        (2, MANY),
+        PROCESS,
+        ("container exec",),
+        interspersed=False,
+        common=True,
+    ),
+    Command(
+        "ps",
+        "List containers",
+        "[OPTIONS]",
+        "ps:list_containers",
+        (0, 0),
+        (
+            Flag("all", "a", BOOL, "Show all containers (default shows just running)"),
+            FILTER,
+            FORMAT,
+            Flag("last", "n", INT, "Show n last created containers (includes all states)", "int", -1),
+            Flag("latest", "l", BOOL, "Show the latest created container (includes all states)"),
+            NO_TRUNC,
+            Flag("quiet", "q", BOOL, "Only display container IDs"),
+            Flag("size", "s", BOOL, "Display total file sizes"),
+        ),
+        ("container ls", "container list", "container ps"),
+        common=True,
+    ),
+    Command(
+        "rm",
+        "Remove one or more containers",
+        "[OPTIONS] CONTAINER [CONTAINER...]",
+        "containers:remove",
+        (1, MANY),
+        (
+            Flag("force", "f", BOOL, "Force the removal of a running container (uses SIGKILL)"),
+            Flag("volumes", "v", BOOL, "Remove anonymous volumes associated with the container"),
+        ),
+        ("container rm", "container remove"),
+    ),
+    Command(
+        "diff",
+        "Inspect changes to files or directories on a container's filesystem",
+        "CONTAINER",
+        "containers:diff",
+        (1, 1),
+        aliases=("container diff",),
+    ),
+    Command(
+        "container inspect",
+        "Display detailed information on one or more containers",
+        "[OPTIONS] CONTAINER [CONTAINER...]",
+        "inspect:inspect_containers",
+        (1, MANY),
+        (FORMAT_OBJECT, Flag("size", "s", BOOL, "Display total file sizes")),
+    ),
+)
