@@ -1,0 +1,100 @@
+"""The engine's calls about containers."""
+
+from __future__ import annotations
+
+from cowl.engine.wiring import Wiring
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any, Unpack
+
+    from cowl.container.handle import Container
+    from cowl.container.keywords import RunKeywords
+    from cowl.container.options import RunOptions
+    from cowl.container.result import CompletedRun
+
+
+class ContainerCalls(Wiring):
+    """See Engine."""
+
+    def run(
+        self,
+        image: str,
+        command: Sequence[str] = (),
+        *,
+        input: bytes | None = None,  # noqa: A002  # the name that subprocess.run has
+        timeout: float | None = None,
+        check: bool = False,
+        remove: bool = True,
+        **options: Unpack[RunKeywords],
+    ) -> CompletedRun:
+        """Runs a command in a fresh container and waits, like `subprocess.run(capture_output=True)`.
+
+        The container is removed afterwards unless `remove=False`. `options` are those of `start`, but
+        for `tty`.
+        Raises RunTimeout after `timeout` seconds, when the container is killed; RunFailed with
+        `check=True` and a non-zero exit; CommandNotFound, CommandNotExecutable, NotFound, Invalid.
+        """
+        from cowl.container.run import run
+
+        return run(
+            self._containers,
+            self._resolve(image, None),
+            image,
+            command,
+            _options(remove=remove, **options),
+            data=input,
+            timeout=timeout,
+            check=check,
+        )
+
+    def start(
+        self,
+        image: str,
+        command: Sequence[str] = (),
+        *,
+        stdin: int | None = None,
+        stdout: int | None = None,
+        stderr: int | None = None,
+        remove: bool = True,
+        **options: Unpack[RunKeywords],
+    ) -> Container:
+        """Starts a container and returns at once; killed (and removed) when the `with` block ends.
+
+        stdin, stdout, stderr  file descriptors; None is /dev/null. With `tty` see Container.console
+        name, hostname, user, workdir, network ("none" or "host"), entrypoint, read_only, tty
+        env, labels            mappings, or "KEY=value" words
+        binds                  "source:target[:ro]" words
+        remove                 remove it when it ends (default True)
+        """
+        from cowl.container.run import start
+
+        chosen = _options(remove=remove, **options)
+        streams = (stdin, stdout, stderr)
+        return start(self._containers, self._resolve(image, None), image, command, chosen, streams)
+
+    def warm_up(self) -> None:
+        """A hint that a `start`, `run` or `exec` follows: what that needs is loaded in a process beside.
+
+        Worth it once, early in a short-lived process; otherwise it changes nothing.
+        """
+        self._running_runtime().prepare()
+
+    def containers(self, *, all: bool = False) -> list[Container]:  # noqa: A002  # Docker's flag
+        """Running containers, newest first; with `all` also those that ended."""
+        return self._containers.list(all=all)
+
+    def container(self, name: str) -> Container:
+        """By name, ID or unambiguous ID prefix. Raises NotFound, Conflict."""
+        return self._containers.find(name)
+
+    def remove_container(self, name: str, *, force: bool = False) -> None:
+        """Deletes a container with its upper; a running one only with `force`, which kills it."""
+        self._containers.find(name).remove(force=force)
+
+
+def _options(**given: Any) -> RunOptions:
+    from cowl.container.options import run_options
+
+    return run_options(**given)

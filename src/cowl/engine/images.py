@@ -1,0 +1,84 @@
+"""The engine's calls about images."""
+
+from __future__ import annotations
+
+import time
+
+from cowl.engine.view import view
+from cowl.engine.wiring import Wiring
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import BinaryIO
+
+    from cowl.image.view import Image
+    from cowl.store.removal import Removal
+
+
+class ImageCalls(Wiring):
+    """See Engine."""
+
+    def pull(self, reference: str, *, platform: str = "") -> Image:
+        """Fetches an image from its registry; every byte is verified before it is believed."""
+        from cowl.oci.platform import Platform
+
+        wanted = Platform.parse(platform) if platform else None
+        return view(self._resolve(reference, wanted, always=True))
+
+    def import_image(
+        self,
+        source: BinaryIO,
+        reference: str = "",
+        *,
+        changes: Sequence[str] = (),
+        message: str = "",
+        platform: str = "",
+    ) -> Image:
+        """A root file system's tar (also compressed) to an image of one layer, as `docker import`."""
+        from cowl.oci.platform import Platform
+        from cowl.oci.reference import Reference
+        from cowl.transfer.import_tar import import_tar
+
+        return view(
+            import_tar(
+                source,
+                reference=Reference.parse(reference).with_default_tag() if reference else None,
+                changes=tuple(changes),
+                message=message,
+                platform=Platform.parse(platform) if platform else None,
+                store=self.store,
+                emit=self._emit,
+                clock=time.time,
+            )
+        )
+
+    def images(self) -> list[Image]:
+        """All images, newest first."""
+        views = [view(record) for record in self.store.images.list()]
+        return sorted(views, key=lambda image: image.created_at, reverse=True)
+
+    def image(self, name: str) -> Image:
+        """By reference, ID or unambiguous ID prefix. Raises NotFound, Conflict."""
+        return view(self.store.images.find(name))
+
+    def has_image(self, name: str) -> bool:
+        """Whether the store has an image of that name or ID; cheaper than `image`. Raises Conflict."""
+        from cowl.errors import NotFound
+
+        try:
+            self.store.images.find(name)
+        except NotFound:
+            return False
+        return True
+
+    def tag(self, source: str, target: str) -> None:
+        """Points the reference `target` to the image `source`, away from what it named before."""
+        from cowl.oci.reference import Reference
+
+        image = self.store.images.find(source)
+        self.store.images.tag(image.id, Reference.parse(target).with_default_tag())
+
+    def remove_image(self, name: str, *, force: bool = False) -> Removal:
+        """Removes a name, and with its last name the image and the layers that nothing else needs."""
+        return self.store.remove_image(name, force=force)
