@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# Tests side by side: half of a test's time is waiting for a disk or a container.
+JOBS ?= 2
 
 .PHONY: demo test lint unit faults ecosystems bench deps clean
 
@@ -18,7 +20,7 @@ lint: $(VENV)/.dev
 	$(BIN)/lint-imports
 
 unit: $(VENV)/.dev
-	$(BIN)/pytest -q
+	$(BIN)/pytest -q -n $(JOBS) --dist worksteal
 
 # Long runs: kills at random moments, full disks, corruption.
 faults: deps $(VENV)/.dev

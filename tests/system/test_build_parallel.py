@@ -15,6 +15,7 @@ from tests.caller import Caller
 
 from cowl.build.run_step import RunFailed
 from cowl.events import Event, StepCanceled, StepOutput, StepStarted, StepWaiting
+from cowl.runtime.protocol import Runtime
 
 builder = as_fixture()
 
@@ -53,8 +54,19 @@ def test_a_stage_waits_only_where_it_needs_another(builder: Builder) -> None:
 
 def test_a_line_of_stages_needs_no_thread(builder: Builder) -> None:
     text = "FROM base AS a\nRUN echo a > /a\nFROM a AS b\nRUN echo b > /b\nFROM b\nRUN cat /a /b\n"
+    before, seen = _threads(), []
+
+    def runtime() -> Runtime:
+        seen.append(_threads())
+        return Builder.runtime(builder)
+
+    builder.runtime = runtime  # type: ignore[method-assign]
     assert builder.build(text).output == "a\nb\n"
-    assert builder.runtime()._launcher is None  # type: ignore[attr-defined]
+    assert set(seen) == {before}
+
+
+def _threads() -> int:
+    return len(os.listdir("/proc/self/task"))
 
 
 def test_many_stages(builder: Builder) -> None:
