@@ -89,6 +89,8 @@ def test_a_refused_build_leaves_nothing(caller: Caller, context: Path) -> None:
         ("FROM base\nCOPY nothing /\n", "not found in the build context"),
         ("FROM base\nWORKDIR /x\nRUN echo seen; exit 3\n", "exit code: 3"),
         ("FROM base\nCOPY d /etc/passwd\n", "not a directory"),
+        ("FROM base\nCOPY d/x /d/.wh.x\n", "'d/.wh.x' can't be in a layer"),
+        ("FROM base\nRUN touch /.wh.bin\n", "'.wh.bin' can't be in a layer"),
     ):
         (context / "Dockerfile").write_text(text)
         done = caller.cowl("build", "-t", "bad", str(context), status=None)
@@ -112,3 +114,14 @@ def test_an_unreadable_file_is_named(ordinary_caller: Caller, busybox_tar: Path)
     assert "can't read secret" in done.stderr.decode()
     (root / ".dockerignore").write_text("secret\n")
     ordinary_caller.cowl("build", str(root))
+
+
+def test_what_a_run_closed_to_its_owner_is_copied(caller: Caller, context: Path) -> None:
+    (context / "Dockerfile").write_text(
+        "FROM base AS made\nRUN mkdir -p /d/e && echo x > /d/e/f && chmod 0 /d/e/f /d/e\n"
+        "FROM base\nCOPY --from=made /d /d\nRUN mkdir /all\n"
+    )
+    assert look(caller, context, "/d/e", "/d/e/f")["found"] == {
+        "/d/e": [0, 0, 0, "directory"],
+        "/d/e/f": [0, 0, 0, "file"],
+    }

@@ -13,7 +13,7 @@ import os
 from hashlib import sha256
 from stat import S_IFBLK, S_IFCHR, S_IFIFO, S_IFLNK, S_IFMT, S_IMODE, S_ISREG
 
-from cowl.errors import Corrupt
+from cowl.errors import Corrupt, Invalid
 from cowl.layer import attributes, tar_writer
 from cowl.layer.packed import Packed
 from cowl.layer.tar_fields import NANO
@@ -48,6 +48,18 @@ class TreeChanged(Corrupt):
         super().__init__(f"{path!a} changed while its layer was packed")
 
 
+class ReservedName(Invalid):
+    """A layer can't hold what is at `path`: its name would be read as the deletion of another file."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        super().__init__(
+            f"{path!a} can't be in a layer: a name that starts with {PREFIX.decode()} says that a file was"
+            " deleted (OCI image spec, layer.md, Whiteouts)",
+            hint="give it another name, or leave it out of the image (.dockerignore)",
+        )
+
+
 def pack(
     diff_dir: str,
     write: Callable[[bytes], object] | None,
@@ -59,9 +71,10 @@ def pack(
     """Packs the tree; `write` (None: only hash) is called with consecutive parts of the tar.
 
     mtime_clamp  no time in the tar is later (seconds since the epoch; SOURCE_DATE_EPOCH)
-    clean        also removes xattrs that overlayfs left in the tree and that a layer must not have
-    The tree must be at rest. Files and directories that an ordinary user closed to himself are opened
-    for the moment and get their modes back. Raises TreeChanged, OSError, and what `write` raises.
+    clean        also makes of the tree what a layer must be: without xattrs that overlayfs left in it, and
+                 for an ordinary user readable, with the mode that closed a file to himself on record
+    The tree must be at rest. Without `clean` files and directories that an ordinary user closed to himself
+    are opened for the moment. Raises ReservedName, TreeChanged, OSError, and what `write` raises.
     """
     return _Packing(write, owners, mtime_clamp, clean).run(diff_dir)
 
@@ -88,6 +101,8 @@ class _Packing:
         for parent, name, status, inside in walk(diff_dir, _order):
             raw = os.fsencode(name)
             path = os.fsencode(parent.path) + b"/" + raw if parent.path else raw
+            if raw.startswith(PREFIX):
+                raise ReservedName(os.fsdecode(path))
             if inside:
                 self._directory(path, inside)
             elif S_ISREG(status.st_mode):
@@ -110,6 +125,9 @@ class _Packing:
     def _directory(self, path: bytes, inside: Frame) -> None:
         status = inside.status
         uid, gid, mode = self._owners.read(inside.fd, status)
+        if inside.restore >= 0 and self._clean:
+            self._owners.apply(inside.fd, uid, gid, mode, directory=True)
+            inside.restore = -1
         names = os.listxattr(inside.fd)
         xattrs = attributes.read(inside.fd) if names else ()
         time = self._time(status)
@@ -142,7 +160,9 @@ class _Packing:
             if status.st_size:
                 self._data(fd, status.st_size, path)
         finally:
-            if closed:
+            if closed and self._clean:
+                self._owners.apply(fd, *self._owners.read(fd, status), directory=False)
+            elif closed:
                 os.fchmod(fd, S_IMODE(status.st_mode))
             os.close(fd)
 

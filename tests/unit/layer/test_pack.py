@@ -13,7 +13,7 @@ from tests.unit.layer.tars import as_user, entry, folder, hardlink, snapshot, sy
 
 from cowl.layer.measure import measure
 from cowl.layer.ownership import RecordedOwners, for_euid
-from cowl.layer.pack import pack
+from cowl.layer.pack import ReservedName, pack
 from cowl.layer.recipe import assemble
 from cowl.layer.unpack import unpack
 from cowl.layer.whiteout import make_whiteout
@@ -165,16 +165,27 @@ def test_an_ordinary_user_packs_what_he_closed_to_himself(place: Path) -> None:
         os.chmod(diff / "d/closed/f", 0o200)
         os.chmod(diff / "d/closed", 0)
         os.chmod(diff / "d", 0o300)
-        found = names(packed(diff))
-        measured = measure(str(diff))
+        before = packed(diff, clean=False)
         modes = [oct(os.stat(diff / name).st_mode & 0o7777) for name in ("d", "secret")]
-        return found, modes, (measured.size_bytes, measured.files, measured.directories)
+        assert packed(diff) == before
+        modes += [oct(os.stat(diff / name).st_mode & 0o7777) for name in ("d", "secret")]
+        assert packed(diff) == before
+        measured = measure(str(diff))
+        return names(before), modes, (measured.size_bytes, measured.files, measured.directories)
 
     assert as_user("ordinary", work) == (
         ["d", "d/closed", "d/closed/f", "secret"],
-        ["0o300", "0o0"],
+        ["0o300", "0o0", "0o700", "0o400"],
         (2_000_001, 2, 3),
     )
+
+
+@pytest.mark.parametrize("name", [".wh.x", ".wh..wh..opq"])
+def test_a_name_that_means_a_deletion_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / name).write_bytes(b"x")
+    with pytest.raises(ReservedName, match=f"'d/{name}' can't be in a layer"):
+        packed(tmp_path)
 
 
 def test_recorded_owners_are_the_images(place: Path) -> None:
