@@ -35,23 +35,28 @@ class Series:
 
 
 def alternate(commands: Sequence[Command], rounds: int, warmups: int = 1) -> list[Series]:
-    """`warmups` uncounted and `rounds` counted rounds. A command that fails ends the benchmark."""
+    """`warmups` rounds for the memory and `rounds` for the times. A command that fails ends the benchmark."""
     series = [Series(command.engine) for command in commands]
     for number in range(warmups + rounds):
         for command, into in zip(commands, series, strict=True):
-            wall, peak = _once(command)
-            if number >= warmups:
-                into.wall_ms.append(wall)
-                into.peak_kib = max(into.peak_kib, peak)
+            if number < warmups:
+                into.peak_kib = max(into.peak_kib, _once(command, _APART)[1])
+            else:
+                into.wall_ms.append(_once(command)[0])
     return series
 
 
-def _once(command: Command) -> tuple[float, int]:
+# A process counts the memory of the one that forked it, getrusage(2), and this one is large.
+_APART = ("/bin/sh", "-c", '"$@"; exit $?', "sh")
+
+
+def _once(command: Command, within: Sequence[str] = ()) -> tuple[float, int]:
+    """Wall time in milliseconds, peak memory in KiB."""
     if command.before:
         command.before()
     begin = time.perf_counter()
     process = subprocess.Popen(
-        command.argv,
+        [*within, *command.argv],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
