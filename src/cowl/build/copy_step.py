@@ -44,7 +44,7 @@ class _Copier:
         self._tree = tree
         self._owner = owner
         self._traces: list[tuple[object, ...]] = []
-        self._first: dict[tuple[int, int], str] = {}  # an inode with several names: where it went first
+        self._first: dict[tuple[int, int, int], str] = {}  # an inode with several names: where it went first
 
     def run(self) -> bool:
         unchanged = True
@@ -101,14 +101,14 @@ class _Copier:
         fd = source.tree.open(entry)
         try:
             status = os.fstat(fd)
-            if status.st_nlink <= 1 or not self._linked((status.st_dev, status.st_ino), target):
+            if status.st_nlink <= 1 or not self._linked((entry.layer, status.st_dev, status.st_ino), target):
                 self._tree.make_file(target, fd, owner, mode, entry.mtime_ns)
             if entry.stamp[0] and stamp_of(os.fstat(fd)) != entry.stamp:
                 self._traces.append(())
         finally:
             os.close(fd)
 
-    def _linked(self, inode: tuple[int, int], target: str) -> bool:
+    def _linked(self, inode: tuple[int, int, int], target: str) -> bool:
         """Whether `target` became one more name of a file that is there; if not, it becomes the first."""
         first = self._first.get(inode)
         if first is not None and self._tree.make_link(target, first):

@@ -128,7 +128,7 @@ class _Squashing:
             self._tree.make_fifo(node.path, owner, mode, mtime_ns)
 
     def _file(self, node: Node, owner: tuple[int, int], mode: int) -> None:
-        inode = (node.status.st_dev, node.status.st_ino)
+        inode = (node.tree, node.status.st_ino)  # of one layer: dedupe shares inodes between layers
         if node.status.st_nlink > 1 and self._linked(inode, node.path):
             return
         fd = self._view.open(node.path)

@@ -68,4 +68,4 @@ class StageTree:
     def _entry(self, node: Node) -> Entry:
         uid, gid, mode = self._view.owner(node, self._owners)
         target = node.target if node.kind == SYMLINK else ""
-        return entry_of(node.path[1:], node.status, target, uid, gid).replace(mode=mode)
+        return entry_of(node.path[1:], node.status, target, uid, gid).replace(mode=mode, layer=node.tree)

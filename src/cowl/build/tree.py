@@ -64,6 +64,8 @@ class Entry(Value):
     mode    permission bits, with setuid, setgid and sticky
     target  of a symbolic link, else ""
     stamp   changes whenever the file is written or replaced (inode, size, mtime, ctime)
+    layer   which layer of a stage it lies in: only names of one layer are links of each other (dedupe makes
+            layers share inodes)
     """
 
     path: str
@@ -74,6 +76,7 @@ class Entry(Value):
     mtime_ns: int
     target: str
     stamp: tuple[int, ...]
+    layer: int = 0
 
 
 def entry_of(path: str, status: os.stat_result, target: str, uid: int, gid: int) -> Entry:

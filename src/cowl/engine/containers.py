@@ -7,7 +7,7 @@ from cowl.engine.wiring import Wiring
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Any, Unpack
+    from typing import Any, BinaryIO, Unpack
 
     from cowl.container.handle import Container
     from cowl.container.keywords import RunKeywords
@@ -88,6 +88,17 @@ class ContainerCalls(Wiring):
     def container(self, name: str) -> Container:
         """By name, ID or unambiguous ID prefix. Raises NotFound, Conflict."""
         return self._containers.find(name)
+
+    def export(self, container: str, dest: str | BinaryIO) -> None:
+        """The file system of a container as one tar, uncompressed, as `docker export`; running or not.
+
+        dest  a path, where the file appears whole or not at all, or a binary stream
+        What is mounted into it is left out, volumes too. A file that a running container changes while it
+        is read is told by Warned. Raises NotFound, Conflict, Invalid kinds, OSError.
+        """
+        from cowl.transfer.export_container import export_container
+
+        export_container(self.store, self.store.containers.find(container), dest, self._emit)
 
     def remove_container(self, name: str, *, force: bool = False) -> None:
         """Deletes a container with its upper; a running one only with `force`, which kills it."""

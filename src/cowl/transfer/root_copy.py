@@ -114,7 +114,7 @@ class _Target:
 
     def _linked(self, node: Node, parent: int, name: str) -> bool:
         """Makes a hard link where another name of the file was written before."""
-        inode = node.status.st_dev, node.status.st_ino
+        inode = node.tree, node.status.st_ino  # names of one layer: dedupe shares inodes between layers
         first = self._links.get(inode)
         if first is None:
             if node.status.st_nlink > 1:

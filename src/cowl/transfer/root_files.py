@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from stat import S_IMODE
 
@@ -16,13 +17,23 @@ if TYPE_CHECKING:
     from cowl.layer.view import MergedView, Node
 
 _READ = os.O_RDONLY | os.O_NONBLOCK
+_GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ESTALE)
+
+
+def is_gone(problem: OSError) -> bool:
+    """Whether it says that a path leads to nothing any more, or to something else than it did."""
+    return problem.errno in _GONE
 
 
 class RootFiles:
-    """All nodes of a merged view but its root, parents first, names in order. A `with` block."""
+    """All nodes of a merged view but its root, parents first, names in order. A `with` block.
 
-    def __init__(self, view: MergedView) -> None:
+    live  a container writes to the topmost tree meanwhile: a directory that vanishes ends where it stands
+    """
+
+    def __init__(self, view: MergedView, *, live: bool = False) -> None:
         self._view = view
+        self._live = live
         self._trees: dict[int, int] = {}
 
     def __enter__(self) -> Self:
@@ -39,7 +50,7 @@ class RootFiles:
         trail = [iter(self._view.children(root) if root else ())]
         inside: list[Node] = []
         while trail:
-            node = next(trail[-1], None)
+            node = self._next(trail[-1])
             if node is None:
                 trail.pop()
                 if inside:
@@ -49,6 +60,14 @@ class RootFiles:
             if node.is_directory:
                 inside.append(node)
                 trail.append(iter(self._view.children(node)))
+
+    def _next(self, nodes: Iterator[Node]) -> Node | None:
+        try:
+            return next(nodes, None)
+        except OSError as problem:
+            if self._live and is_gone(problem):
+                return None
+            raise
 
     def owner(self, node: Node, owners: Owners) -> tuple[int, int, int]:
         """(uid, gid, permission bits) of a node in the image."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cowl.cli.commands.flags import FILTER, FORMAT, FORMAT_OBJECT, NO_TRUNC
-from cowl.cli.grammar import BOOL, INT, MANY, Command, Flag
+from cowl.cli.grammar import BOOL, INT, MANY, TEXT, Command, Flag
 from cowl.cli.process_flags import PROCESS, RUN
 
 CONTAINERS = (
@@ -68,6 +68,15 @@ CONTAINERS = (
         "containers:diff",
         (1, 1),
         aliases=("container diff",),
+    ),
+    Command(
+        "export",
+        "Export a container's filesystem as a tar archive",
+        "[OPTIONS] CONTAINER",
+        "export:export",
+        (1, 1),
+        (Flag("output", "o", TEXT, "Write to a file, instead of STDOUT"),),
+        ("container export",),
     ),
     Command(
         "container inspect",
