@@ -1,7 +1,7 @@
 """Changes: the Dockerfile instructions that `import --change` applies to an image's config.
 
-Docker's list for import: CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, USER, VOLUME, WORKDIR. Variables are
-not expanded.
+Docker's list: CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME,
+WORKDIR. Variables are not expanded.
 """
 
 from __future__ import annotations
@@ -11,17 +11,20 @@ import posixpath
 import re
 import shlex
 
+from cowl.dockerfile.nodes import Healthcheck
 from cowl.errors import Invalid
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from cowl.dockerfile.nodes import Instruction
     from cowl.oci.image_config import ContainerConfig
 
 _SHELL = ("/bin/sh", "-c")
 _PORT = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?(?:/(tcp|udp|sctp))?", re.ASCII | re.IGNORECASE)
 _MAX_PORT = 65535
+_LAST_SIGNAL = 64
 
 
 class InvalidChange(Invalid):
@@ -94,12 +97,65 @@ def _workdir(config: ContainerConfig, text: str) -> ContainerConfig:
     return config.replace(working_dir="/" + posixpath.normpath(joined).lstrip("/"))
 
 
+def _healthcheck(config: ContainerConfig, text: str) -> ContainerConfig:
+    from cowl.oci.json_object import dumps
+
+    node = _parsed("HEALTHCHECK", text)
+    assert isinstance(node, Healthcheck)
+    command = node.command
+    if command is None:
+        test = ["NONE"]
+    else:
+        test = ["CMD-SHELL", command] if isinstance(command, str) else ["CMD", *map(str, command)]
+    members = {
+        "Test": test,
+        "Interval": node.interval_ns,
+        "Timeout": node.timeout_ns,
+        "StartPeriod": node.start_period_ns,
+        "StartInterval": node.start_interval_ns,
+        "Retries": node.retries,
+    }
+    return config.replace(healthcheck=dumps({name: value for name, value in members.items() if value}))
+
+
+def _onbuild(config: ContainerConfig, text: str) -> ContainerConfig:
+    _parsed("", text)
+    return config.replace(onbuild=(*config.onbuild, text))
+
+
+def _stop_signal(config: ContainerConfig, text: str) -> ContainerConfig:
+    import signal  # 5 ms, and few changes have one
+
+    known = {name.removeprefix("SIG") for name in signal.Signals.__members__}
+    number = int(text) if text.isascii() and text.isdigit() else 0
+    if not 0 < number <= _LAST_SIGNAL and text.upper().removeprefix("SIG") not in known:
+        raise ValueError(f"{text!r} is no signal, as SIGTERM and 15 are")
+    return config.replace(stop_signal=text)
+
+
+def _parsed(keyword: str, text: str) -> Instruction:
+    """The one instruction of a text, as a Dockerfile has it. Raises ValueError."""
+    from cowl.dockerfile.diagnostics import DockerfileError
+    from cowl.dockerfile.parser import parse_fragment
+
+    try:
+        nodes = parse_fragment(f"{keyword} {text}".strip(), "--change")
+    except DockerfileError as problem:
+        raise ValueError(problem.reason) from problem
+    if len(nodes) != 1:
+        raise ValueError("it is more than one instruction")
+    return nodes[0]
+
+
 _INSTRUCTIONS: dict[str, Callable[[ContainerConfig, str], ContainerConfig]] = {
     "CMD": _cmd,
     "ENTRYPOINT": _entrypoint,
     "ENV": _env,
     "EXPOSE": _expose,
+    "HEALTHCHECK": _healthcheck,
     "LABEL": _label,
+    "ONBUILD": _onbuild,
+    "STOPSIGNAL": _stop_signal,
     "USER": _user,
     "VOLUME": _volume,
     "WORKDIR": _workdir,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from cowl.oci.image_config import ContainerConfig
@@ -48,6 +50,21 @@ def test_the_rest() -> None:
     )
 
 
+def test_what_containers_do_not_start_with() -> None:
+    made = changed(
+        "HEALTHCHECK --interval=5s --retries=3 CMD curl -f http://localhost/ || exit 1",
+        "ONBUILD COPY . /srv",
+        "ONBUILD RUN make",
+        "STOPSIGNAL SIGINT",
+    )
+    check = '{"Test":["CMD-SHELL","curl -f http://localhost/ || exit 1"],"Interval":5000000000,"Retries":3}'
+    assert json.loads(made.healthcheck) == json.loads(check)
+    assert made.onbuild == ("COPY . /srv", "RUN make")
+    assert made.stop_signal == "SIGINT"
+    assert json.loads(changed('HEALTHCHECK CMD ["ok"]').healthcheck) == {"Test": ["CMD", "ok"]}
+    assert json.loads(changed("HEALTHCHECK NONE").healthcheck) == {"Test": ["NONE"]}
+
+
 def test_a_working_directory_stays_inside() -> None:
     assert changed("WORKDIR ../../etc").working_dir == "/etc"
     assert changed("WORKDIR //x").working_dir == "/x"
@@ -70,6 +87,13 @@ def test_a_working_directory_stays_inside() -> None:
         ("EXPOSE 65536", "not a port"),
         ("EXPOSE 9-8", "not a port"),
         ("EXPOSE 80/icmp", "not a port"),
+        ("HEALTHCHECK curl", "knows CMD and NONE"),
+        ("HEALTHCHECK --interval=x CMD true", "interval"),
+        ("ONBUILD FROM x", "FROM can't stand here"),
+        ("ONBUILD ONBUILD RUN x", "can't stand"),
+        ("ONBUILD FLY", "unknown instruction"),
+        ("STOPSIGNAL SIGSTOPP", "no signal"),
+        ("STOPSIGNAL 65", "no signal"),
         ('VOLUME [""]', "empty string"),
         ("USER a\0b", "NUL"),
     ],
