@@ -1,8 +1,8 @@
 """The ledger: who refers to which layer, who owns its bytes, and what a removal would free. Pure.
 
-A layer's bytes belong to the images that stand on it, else to the containers, else to the build
-cache, else to failed steps, else to the staging of a running pull or build. Nothing is owned
-twice.
+A layer's bytes belong to the images that stand on it, else to snapshots, else to containers, else to
+the build cache (steps, then failed ones), else to the staging of a running pull or build. An inode that
+several layers share belongs to the oldest of them. Nothing is owned twice.
 """
 
 from __future__ import annotations
@@ -15,13 +15,39 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from cowl.store.layers import Layer
-    from cowl.store.rows import Rows
+    from cowl.store.rows import Rows, SharedInodes
 
-# ("image" | "container" | "step" | "failed" | "cache", its ID or key)
+# (kind, its ID, key or name): what can be removed
 Object: TypeAlias = "tuple[str, str]"
 
-IMAGE, CONTAINER, STEP, FAILED = "image", "container", "step", "failed"
-CACHE, STAGING = "cache", "staging"
+IMAGE, SNAPSHOT, CONTAINER, STEP, FAILED = "image", "snapshot", "container", "step", "failed"
+CACHE, VOLUME = "cache", "volume"
+HOLDERS = (IMAGE, SNAPSHOT, CONTAINER, STEP, FAILED)  # of layers; the first that holds one owns it
+
+# The owners of bytes on disk: each byte has exactly one.
+LAYER_OWNER, CONTAINER_OWNER, SNAPSHOT_OWNER, VOLUME_OWNER = "layer", "container", "snapshot", "volume"
+BUILD_CACHE_OWNER, CACHE_MOUNT_OWNER, BLOB_OWNER = "build cache", "cache mount", "blob"
+LOG_OWNER, STAGING_OWNER, METADATA_OWNER = "log", "staging", "metadata"
+OWNERS = (
+    LAYER_OWNER,
+    CONTAINER_OWNER,
+    SNAPSHOT_OWNER,
+    VOLUME_OWNER,
+    BUILD_CACHE_OWNER,
+    CACHE_MOUNT_OWNER,
+    BLOB_OWNER,
+    LOG_OWNER,
+    STAGING_OWNER,
+    METADATA_OWNER,
+)
+_OWNER_OF = {
+    IMAGE: LAYER_OWNER,
+    SNAPSHOT: SNAPSHOT_OWNER,
+    CONTAINER: CONTAINER_OWNER,
+    STEP: BUILD_CACHE_OWNER,
+    FAILED: BUILD_CACHE_OWNER,
+    "": STAGING_OWNER,
+}
 
 
 class Bytes(Value):
@@ -33,36 +59,44 @@ class Bytes(Value):
     def __add__(self, other: Bytes) -> Bytes:
         return Bytes(self.size_bytes + other.size_bytes, self.allocated_bytes + other.allocated_bytes)
 
+    def __sub__(self, other: Bytes) -> Bytes:
+        return Bytes(self.size_bytes - other.size_bytes, self.allocated_bytes - other.allocated_bytes)
+
+
+NOTHING = Bytes()
+
 
 class Ledger:
     """The references of a store at one moment.
 
-    uppers  bytes of each container's directory, by ID
-    caches  bytes of each cache mount's, by ID; `used`: those that a build uses
+    own   bytes of the directories of containers (log included), cache mounts and volumes, by object
+    used  those of the cache mounts that a running build uses
     """
 
     def __init__(
-        self,
-        rows: Rows,
-        uppers: Mapping[str, Bytes],
-        caches: Mapping[str, Bytes] | None = None,
-        used: frozenset[str] = frozenset(),
+        self, rows: Rows, own: Mapping[Object, Bytes], used: frozenset[Object] = frozenset()
     ) -> None:
         self.rows = rows
-        self.uppers = uppers
-        self.caches = caches or {}
+        self.own = own
         self.used = used
         self.layers: dict[str, Layer] = {layer.key: layer for layer in rows.layers}
-        self._users: dict[str, dict[str, list[str]]] = {IMAGE: {}, CONTAINER: {}, STEP: {}, FAILED: {}}
+        self._users: dict[str, dict[str, list[str]]] = {kind: {} for kind in HOLDERS}
         self._needs: dict[Object, frozenset[str]] = {}
-        for image in rows.images:
-            self._refer(IMAGE, image.id, image.layer_keys)
-        for container in rows.containers:
-            self._refer(CONTAINER, container.id, container.layer_keys)
+        self._shared: dict[str, list[SharedInodes]] = {}
+        for kind, holders in (
+            (IMAGE, rows.images),
+            (SNAPSHOT, rows.snapshots),
+            (CONTAINER, rows.containers),
+            (FAILED, rows.failed_steps),
+        ):
+            for holder in holders:
+                self._refer(kind, holder.id, holder.layer_keys)
         for step in rows.steps:
             self._refer(STEP, step.key, (step.layer_key,) if step.layer_key else ())
-        for shown in rows.failed_steps:
-            self._refer(FAILED, shown.id, shown.layer_keys)
+        self._bound = {volume.name: frozenset(volume.containers) for volume in rows.volumes}
+        for shared in rows.shared_inodes:
+            for key in shared.layer_keys:
+                self._shared.setdefault(key, []).append(shared)
 
     def _refer(self, kind: str, identity: str, keys: Iterable[str]) -> None:
         needs = self._needs[kind, identity] = frozenset(keys)
@@ -71,38 +105,97 @@ class Ledger:
             users.setdefault(key, []).append(identity)
 
     def users(self, key: str, kind: str) -> Sequence[str]:
-        """The IDs of the images, containers, steps or failed steps that refer to a layer."""
+        """The IDs of the images, snapshots, containers, steps or failed steps that refer to a layer."""
         return self._users[kind].get(key, ())
 
+    def needs(self, thing: Object) -> frozenset[str]:
+        """The keys of the layers that an object refers to."""
+        return self._needs.get(thing, frozenset())
+
+    def holder(self, key: str) -> str:
+        """The first kind of object, in the order of HOLDERS, that refers to a layer; "" if none does."""
+        return next((kind for kind, users in self._users.items() if key in users), "")
+
     def owner(self, key: str) -> str:
-        """The kind of the one owner of a layer's bytes: IMAGE, CONTAINER, STEP, FAILED or STAGING."""
-        return next((kind for kind, users in self._users.items() if key in users), STAGING)
+        """The one owner of a layer's bytes, of OWNERS."""
+        return _OWNER_OF[self.holder(key)]
+
+    def shared_inodes(self, key: str) -> Sequence[SharedInodes]:
+        """What a layer shares inodes of with which other layers."""
+        return self._shared.get(key, ())
 
     def bytes_of(self, keys: Iterable[str]) -> Bytes:
-        """What these layers take, each one once however often it is named."""
-        found = [self.layers[key] for key in set(keys)]
-        return Bytes(
-            sum([layer.size_bytes for layer in found]), sum([layer.allocated_bytes for layer in found])
-        )
+        """What these layers take together: each one, and each inode that they share, counts once."""
+        wanted = set(keys)
+        layers = [self.layers[key] for key in wanted]
+        size = sum([layer.size_bytes for layer in layers])
+        allocated = sum([layer.allocated_bytes for layer in layers])
+        for shared in self._touched(wanted):
+            twice = sum([key in wanted for key in shared.layer_keys]) - 1
+            size -= twice * shared.size_bytes
+            allocated -= twice * shared.allocated_bytes
+        return Bytes(size, allocated)
 
-    def owned(self, kind: str) -> Bytes:
-        """What all layers of one owner take."""
-        return self.bytes_of(key for key in self.layers if self.owner(key) == kind)
+    def _touched(self, keys: set[str]) -> Iterable[SharedInodes]:
+        """The sets of shared inodes that any of the layers is in, each once."""
+        if not self._shared:
+            return ()
+        return {id(shared): shared for key in keys for shared in self._shared.get(key, ())}.values()
+
+    def attributed(self, key: str) -> Bytes:
+        """What a layer takes without the inodes that it shares with an older one: these sum to the whole."""
+        layer = self.layers[key]
+        size, allocated = layer.size_bytes, layer.allocated_bytes
+        for shared in self._shared.get(key, ()):
+            if self.oldest(shared) != key:
+                size -= shared.size_bytes
+                allocated -= shared.allocated_bytes
+        return Bytes(size, allocated)
+
+    def oldest(self, shared: SharedInodes) -> str:
+        """The key of the layer that shared inodes belong to: the one made first, then by key."""
+        return min(shared.layer_keys, key=lambda key: (self.layers[key].created_at, key))
+
+    def held(self, kind: str) -> Bytes:
+        """What the layers take of which `kind` (of HOLDERS, or "" for none) is the holder."""
+        return sum((self.attributed(key) for key in self.layers if self.holder(key) == kind), NOTHING)
 
     def frees(self, objects: frozenset[Object]) -> Bytes:
         """What removing exactly these objects frees: a function of the set, never a sum over it.
 
-        A layer goes when all that refer to it (images, containers, steps, failed ones) are in the set, and no
-        running pull or build pins it. A cache mount goes when no build uses it. Objects that do not
-        exist free nothing.
+        A layer goes when all that refer to it are in the set, and no running pull or build pins it; a
+        shared inode goes with the last of its layers. A cache mount goes when no build uses it, a volume
+        when all containers that use it are in the set. Objects that do not exist free nothing.
         """
-        touched: set[str] = set().union(*(self._needs.get(found, frozenset()) for found in objects))
-        layers = self.bytes_of(key for key in touched if self._goes_with(key, objects))
-        gone = (identity for kind, identity in objects if kind == CONTAINER)
-        unused = (identity for kind, identity in objects if kind == CACHE and identity not in self.used)
-        own = [self.uppers.get(identity, Bytes()) for identity in gone]
-        own += [self.caches.get(identity, Bytes()) for identity in unused]
-        return sum(own, layers)
+        own = (self.own.get(thing, NOTHING) for thing in objects if self._goes(thing, objects))
+        return sum(own, self.gives(self.dropped(objects)))
+
+    def dropped(self, objects: frozenset[Object]) -> frozenset[str]:
+        """The keys of the layers that go when exactly these objects are removed."""
+        touched: set[str] = set().union(*(self._needs.get(found, ()) for found in objects))
+        return frozenset(key for key in touched if self._goes_with(key, objects))
+
+    def gives(self, dropped: frozenset[str], kind: str | None = None) -> Bytes:
+        """What comes free when these layers go: of all, or of those that `kind` is the holder of."""
+        size = allocated = 0
+        for key in dropped:
+            if kind is not None and self.holder(key) != kind:
+                continue
+            layer = self.layers[key]
+            size += layer.size_bytes
+            allocated += layer.allocated_bytes
+            for shared in self._shared.get(key, ()):
+                if self.oldest(shared) != key or not dropped.issuperset(shared.layer_keys):
+                    size -= shared.size_bytes
+                    allocated -= shared.allocated_bytes
+        return Bytes(size, allocated)
+
+    def _goes(self, thing: Object, objects: frozenset[Object]) -> bool:
+        """Whether an object with a directory of its own can go with this set."""
+        kind, name = thing
+        if kind == VOLUME:
+            return all((CONTAINER, identity) in objects for identity in self._bound.get(name, ()))
+        return thing not in self.used
 
     def _goes_with(self, key: str, objects: frozenset[Object]) -> bool:
         return key not in self.rows.pinned and all(

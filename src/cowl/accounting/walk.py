@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _BLOCK = 512  # st_blocks counts these, whatever the file system's own block size: stat(2)
-_CONTENT = ("layers", "containers", "caches", "staging", "trash")
+_CONTENT = ("layers", "containers", "caches", "volumes", "blobs", "staging", "trash")
 
 
 class Walk(Value):

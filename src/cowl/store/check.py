@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class Problem(Value):
     """One thing that is not as its row says.
 
-    kind    "database", "layer", "container", "cache", "staging" or "trash"
+    kind    "database", "layer", "container", "cache", "volume", "staging" or "trash"
     name    key or ID, or SQLite's own words
     what    in words
     """
@@ -35,6 +35,7 @@ def check(database: Database, rows: Rows) -> list[Problem]:
         *_check_names("layer", root.layers, {layer.key for layer in rows.layers}),
         *_check_names("container", root.containers, {row.id for row in rows.containers}),
         *_check_names("cache", root.caches, {row.id for row in rows.cache_mounts}),
+        *_check_names("volume", root.volumes, {row.name for row in rows.volumes}),
         *(problem for layer in rows.layers for problem in _check_layer(root, layer)),
         *_check_staging(database),
         *(Problem("trash", name, "was not removed") for name in sorted(os.listdir(root.trash))),

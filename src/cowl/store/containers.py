@@ -161,7 +161,13 @@ class Containers:
                 transaction.run(
                     "UPDATE containers SET size_bytes = ?, allocated_bytes = ?, overhead_bytes = ?,"
                     " measured_at = ? WHERE id = ? AND state = 'exited'",
-                    (*measure.as_dict().values(), self._clock(), identity),
+                    (
+                        measure.size_bytes,
+                        measure.allocated_bytes,
+                        measure.overhead_bytes,
+                        self._clock(),
+                        identity,
+                    ),
                 )
 
     def remove(self, identity: str) -> None:

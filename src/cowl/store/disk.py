@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 
+from cowl.store.faults import StoreFull
 from cowl.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
+    from cowl.store.database import Database
     from cowl.store.root_directory import RootDirectory
-    from cowl.store.rows import ContainerRow
+    from cowl.store.rows import ContainerRow, VolumeRow
 
 _BLOCK = 512  # of st_blocks, stat(2)
 SETTLED_SECONDS = 60  # Linux writes back what is older than 30 (vm.dirty_expire_centisecs)
@@ -19,15 +21,41 @@ _ATTEMPTS = 5  # a tree may lose a file between listing and looking while its co
 
 
 class ContainerMeasure(Value):
-    """A container's bytes: its upper (apparent and on disk), and on disk the rest of its directory."""
+    """A container's bytes.
+
+    size_bytes       of its upper, apparent
+    allocated_bytes  of its upper, on disk
+    overhead_bytes   on disk, of the rest of its directory but the log
+    log_bytes        on disk, of its log
+    """
 
     size_bytes: int
     allocated_bytes: int
     overhead_bytes: int
+    log_bytes: int = 0
+
+    @property
+    def total_allocated_bytes(self) -> int:
+        """On disk, of all: what its removal frees."""
+        return self.allocated_bytes + self.overhead_bytes + self.log_bytes
 
 
-def recorded(row: ContainerRow) -> ContainerMeasure | None:
-    """The measure in its row, if it was taken when the container's files had come to rest.
+class Rest(Value):
+    """Bytes on disk of what is no layer, container, cache mount or volume.
+
+    staging_bytes   what is half-made, and what is on its way out
+    blob_bytes      compressed blobs
+    metadata_bytes  all else: the database, locks, the reserve, and the directories that hold the rest
+    """
+
+    metadata_bytes: int
+    staging_bytes: int
+    blob_bytes: int
+
+
+def recorded(root: RootDirectory, row: ContainerRow) -> ContainerMeasure | None:
+    """The measure in its row, if it was taken when the container's files had come to rest; its log is
+    looked at.
 
     Until a file is written back, the file system may not know how many blocks it will take.
     """
@@ -35,7 +63,8 @@ def recorded(row: ContainerRow) -> ContainerMeasure | None:
         return None
     if row.state != "exited" or row.measured_at - row.finished_at < SETTLED_SECONDS:
         return None
-    return ContainerMeasure(row.size_bytes, row.allocated_bytes, row.overhead_bytes)
+    log = log_bytes(root.container(row.id))
+    return ContainerMeasure(row.size_bytes, row.allocated_bytes, row.overhead_bytes, log)
 
 
 def measure_container(root: RootDirectory, row: ContainerRow) -> ContainerMeasure:
@@ -46,7 +75,9 @@ def measure_container(root: RootDirectory, row: ContainerRow) -> ContainerMeasur
     for _ in range(_ATTEMPTS):
         try:
             upper = measure(f"{directory}/upper")
-            return ContainerMeasure(upper.size_bytes, upper.allocated_bytes, overhead_bytes(directory))
+            return ContainerMeasure(
+                upper.size_bytes, upper.allocated_bytes, overhead_bytes(directory), log_bytes(directory)
+            )
         except FileNotFoundError:
             if not os.path.isdir(directory):
                 break
@@ -54,10 +85,50 @@ def measure_container(root: RootDirectory, row: ContainerRow) -> ContainerMeasur
 
 
 def measure_cache(root: RootDirectory, identity: str) -> tuple[int, int]:
-    """(apparent bytes, blocks on disk of its whole directory) of a cache mount; nothing of one that went."""
+    """(apparent bytes, bytes on disk of its whole directory) of a cache mount; nothing of one that went."""
+    return _measure_data(root.cache(identity))
+
+
+def measure_volume(root: RootDirectory, name: str) -> tuple[int, int]:
+    """(apparent bytes, bytes on disk of its whole directory) of a volume; nothing of one that went."""
+    return _measure_data(root.volume(name))
+
+
+def measured_volumes(
+    database: Database, rows: Sequence[VolumeRow], running: frozenset[str], clock: Callable[[], float]
+) -> dict[str, tuple[int, int]]:
+    """See `Store.measure_volumes`."""
+    found, settled = {}, []
+    for row in rows:
+        idle = running.isdisjoint(row.containers)
+        if idle and row.measured_at:
+            found[row.name] = (row.size_bytes, row.allocated_bytes)
+            continue
+        found[row.name] = measure_volume(database.root, row.name)
+        if idle and row.last_used < clock() - SETTLED_SECONDS:
+            settled.append((*found[row.name], clock(), row.name, row.last_used))
+    if settled:
+        _record_volumes(database, settled)
+    return found
+
+
+def _record_volumes(database: Database, measures: Sequence[tuple[int, int, float, str, float]]) -> None:
+    """Unless somebody has used one meanwhile, or the disk is full: then another time."""
+    try:
+        with database.write() as transaction:
+            for measure in measures:
+                transaction.run(
+                    "UPDATE volumes SET size_bytes = ?, allocated_bytes = ?, measured_at = ?"
+                    " WHERE name = ? AND last_used = ?",
+                    measure,
+                )
+    except StoreFull:
+        pass
+
+
+def _measure_data(directory: str) -> tuple[int, int]:
     from cowl.layer.measure import measure
 
-    directory = root.cache(identity)
     for _ in range(_ATTEMPTS):
         try:
             data = measure(f"{directory}/data")
@@ -69,16 +140,34 @@ def measure_cache(root: RootDirectory, identity: str) -> tuple[int, int]:
 
 
 def overhead_bytes(directory: str) -> int:
-    """Blocks on disk of a container's directory without its upper."""
-    return _own_bytes(directory) + _children_bytes(directory, skip=("upper",))
+    """Bytes on disk of a container's directory without its upper and its log."""
+    return _own_bytes(directory) + _children_bytes(directory, skip=("upper", "log"))
 
 
-def measure_rest(root: RootDirectory) -> tuple[int, int]:
-    """Blocks on disk of (metadata, staging and trash): all but layers, containers and caches."""
-    content = (root.layers, root.containers, root.caches, root.staging, root.trash)
+def log_bytes(directory: str) -> int:
+    """Bytes on disk of a container's log."""
+    try:
+        own = _own_bytes(f"{directory}/log")
+    except FileNotFoundError:
+        return 0
+    return own + _children_bytes(f"{directory}/log")
+
+
+def measure_rest(root: RootDirectory) -> Rest:
+    """A fresh look at all but layers, containers, cache mounts and volumes."""
+    content = (
+        root.layers,
+        root.containers,
+        root.caches,
+        root.volumes,
+        root.blobs,
+        root.staging,
+        root.trash,
+    )
     metadata = _own_bytes(root.path) + sum(map(_own_bytes, content))
     metadata += _children_bytes(root.path, skip=[os.path.basename(path) for path in content])
-    return metadata, _children_bytes(root.staging) + _children_bytes(root.trash)
+    staging = _children_bytes(root.staging) + _children_bytes(root.trash)
+    return Rest(metadata, staging, _children_bytes(root.blobs))
 
 
 def _own_bytes(path: str) -> int:
@@ -93,7 +182,11 @@ def _children_bytes(directory: str, skip: Iterable[str] = ()) -> int:
             for entry in entries:
                 if entry.name not in skip:
                     total += _entry_bytes(entry)
-    except (FileNotFoundError, PermissionError):  # overlayfs's work/work has mode 0, and is empty
+    except (
+        FileNotFoundError,
+        NotADirectoryError,
+        PermissionError,
+    ):  # overlayfs's work/work has mode 0, and is empty
         return total
     return total
 

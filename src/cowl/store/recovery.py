@@ -1,9 +1,9 @@
 """Recovery: what an open of the store does about processes that died, and machines that did.
 
 Whatever is half-made is in one of these places, and found there: rows of owners whose process is
-dead; their directories under `staging/`; a directory of `layers/`, `containers/` or `caches/` without a row,
-which needs such an owner or another boot to come about; a lock file without a row; anything in
-`trash/`. When none of them shows, an open looks no further.
+dead; their directories under `staging/`; a directory of `layers/`, `containers/`, `caches/` or
+`volumes/` without a row, which needs such an owner or another boot to come about; a lock file without
+a row; anything in `trash/`. When none of them shows, an open looks no further.
 """
 
 from __future__ import annotations
@@ -69,10 +69,10 @@ def _stale_trash(trash: str) -> list[str]:
 
 
 def _in_work(name: str) -> bool:
-    parts = name.split(".")
-    if len(parts) != 5 or not (parts[2] + parts[3]).isdigit():
+    parts = name.rsplit(".", 3)  # the name of a volume may have dots
+    if len(parts) != 4 or not (parts[1] + parts[2]).isdigit():
         return False
-    return ProcessId(int(parts[2]), int(parts[3]), boot_id()).alive()
+    return ProcessId(int(parts[1]), int(parts[2]), boot_id()).alive()
 
 
 def _kill_orphans(database: Database, owner: str) -> None:
@@ -118,6 +118,7 @@ class _Reconciliation:
         self._discard_strangers("container", self._root.containers, "SELECT id FROM containers")
         self._drop_missing_caches()
         self._discard_strangers("cache", self._root.caches, "SELECT id FROM cache_mounts")
+        self._discard_strangers("volume", self._root.volumes, "SELECT name FROM volumes")
         self._discard_strangers("stage", self._root.staging, "SELECT id FROM owners")
         self._drop_locks()
         self._transaction.run("INSERT OR REPLACE INTO meta VALUES ('boot_id', ?)", (boot,))
@@ -142,25 +143,25 @@ class _Reconciliation:
         """Empties the trash; what has a row was renamed for a deletion that never was, and goes back."""
         for name in _stale_trash(self._root.trash):
             source = f"{self._root.trash}/{name}"
-            kind, _, rest = name.partition(".")
-            key = rest.partition(".")[0]
-            if kind == "layer" and self._is_missing_layer(key):
-                os.rename(source, self._root.layer(key))
-                continue
-            if kind == "cache" and self._is_missing_cache(key):
-                os.rename(source, self._root.cache(key))
+            kind, _, key = name.rsplit(".", 3)[0].partition(".")
+            target = self._missing(kind, key)
+            if target:
+                os.rename(source, target)
                 continue
             if kind == "container":
                 self._transaction.run("DELETE FROM containers WHERE id = ?", (key,))
             self._deletion.in_trash.append(source)
 
-    def _is_missing_layer(self, key: str) -> bool:
-        row = self._transaction.row("SELECT 1 FROM layers WHERE key = ?", (key,))
-        return row is not None and not os.path.lexists(self._root.layer(key))
-
-    def _is_missing_cache(self, identity: str) -> bool:
-        row = self._transaction.row("SELECT 1 FROM cache_mounts WHERE id = ?", (identity,))
-        return row is not None and not os.path.lexists(self._root.cache(identity))
+    def _missing(self, kind: str, key: str) -> str:
+        """Where a layer, cache mount or volume should be that has a row and no directory, else ""."""
+        query, place = {
+            "layer": ("SELECT 1 FROM layers WHERE key = ?", self._root.layer),
+            "cache": ("SELECT 1 FROM cache_mounts WHERE id = ?", self._root.cache),
+            "volume": ("SELECT 1 FROM volumes WHERE name = ?", self._root.volume),
+        }.get(kind, ("", self._root.layer))
+        if query and self._transaction.row(query, (key,)) and not os.path.lexists(place(key)):
+            return place(key)
+        return ""
 
     def _drop_missing_caches(self) -> None:
         """A cache mount whose directory a power cut took: nobody misses it."""

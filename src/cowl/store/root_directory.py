@@ -12,7 +12,17 @@ if TYPE_CHECKING:
     from cowl.errors import CowlError
 
 DATABASE = "cowl.db"
-DIRECTORIES = ("locks", "layers", "containers", "caches", "blobs", "staging", "trash", "mountpoints")
+DIRECTORIES = (
+    "locks",
+    "layers",
+    "containers",
+    "caches",
+    "volumes",
+    "blobs",
+    "staging",
+    "trash",
+    "mountpoints",
+)
 _KNOWN = {*DIRECTORIES, DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", f"{DATABASE}-journal", "reserve"}
 _STUBS = ("proc", "sys", "dev", "etc")
 _STUB_FILES = ("etc/hosts", "etc/hostname", "etc/resolv.conf")
@@ -29,6 +39,7 @@ class RootDirectory:
         self.layers = f"{path}/layers"
         self.containers = f"{path}/containers"
         self.caches = f"{path}/caches"
+        self.volumes = f"{path}/volumes"
         self.blobs = f"{path}/blobs"
         self.staging = f"{path}/staging"
         self.trash = f"{path}/trash"
@@ -50,6 +61,10 @@ class RootDirectory:
     def cache(self, identity: str) -> str:
         """The directory of a cache mount: `data/`, and itself what its users lock."""
         return f"{self.caches}/{identity}"
+
+    def volume(self, name: str) -> str:
+        """The directory of a volume: `data/` is what containers see."""
+        return f"{self.volumes}/{name}"
 
     def check(self) -> bool:
         """Whether a store's database stands here; raises NotAStore or StoreDenied if none may.

@@ -78,6 +78,45 @@ class FailedStepRow(Value):
     created_at: float
 
 
+class SnapshotRow(Value):
+    """A snapshot; its layers bottom first: the topmost is what the container wrote."""
+
+    id: str
+    name: str
+    container_id: str
+    image_id: str
+    layer_keys: tuple[str, ...]
+    message: str
+    created_at: float
+    last_used: float
+
+
+class VolumeRow(Value):
+    """A volume; the byte figures hold only since `measured_at`, and not at all when that is 0.
+
+    containers  the IDs of those that use it, running or not
+    """
+
+    name: str
+    anonymous: bool
+    labels: str
+    created_at: float
+    last_used: float
+    size_bytes: int
+    allocated_bytes: int
+    measured_at: float
+    containers: tuple[str, ...] = ()
+
+
+class SharedInodes(Value):
+    """Inodes that each of these layers, and no other, has names of: all their figures count them."""
+
+    layer_keys: tuple[str, ...]
+    inodes: int
+    size_bytes: int
+    allocated_bytes: int
+
+
 class Rows(Value):
     """All of a store's rows. `pinned`: keys of layers that a running pull, build or commit needs."""
 
@@ -88,6 +127,9 @@ class Rows(Value):
     pinned: frozenset[str]
     cache_mounts: tuple[CacheMountRow, ...] = ()
     failed_steps: tuple[FailedStepRow, ...] = ()
+    snapshots: tuple[SnapshotRow, ...] = ()
+    volumes: tuple[VolumeRow, ...] = ()
+    shared_inodes: tuple[SharedInodes, ...] = ()
 
 
 def read_rows(database: Database) -> Rows:
@@ -105,6 +147,9 @@ def read_rows(database: Database) -> Rows:
             frozenset(row[0] for row in database.rows("SELECT DISTINCT layer FROM pins")),
             cache_mount_rows(database),
             _failed_steps(database, stacks),
+            _snapshots(database, stacks),
+            volume_rows(database),
+            _shared_inodes(database),
         )
 
 
@@ -112,6 +157,41 @@ def cache_mount_rows(database: Database) -> tuple[CacheMountRow, ...]:
     """All cache mounts, oldest first."""
     return tuple(
         CacheMountRow(*row) for row in database.rows("SELECT * FROM cache_mounts ORDER BY created_at, id")
+    )
+
+
+def volume_rows(database: Database) -> tuple[VolumeRow, ...]:
+    """All volumes, in the order of their names, with the containers that use them."""
+    users: dict[str, list[str]] = {}
+    for volume, container in database.rows(
+        "SELECT DISTINCT volume, container FROM container_volumes ORDER BY volume, container"
+    ):
+        users.setdefault(volume, []).append(container)
+    rows = database.rows(
+        "SELECT name, anonymous, labels, created_at, last_used, size_bytes, allocated_bytes, measured_at"
+        " FROM volumes ORDER BY name"
+    )
+    return tuple(VolumeRow(*(row[0], bool(row[1]), *row[2:], tuple(users.get(row[0], ())))) for row in rows)
+
+
+def _snapshots(database: Database, stacks: dict[int, tuple[str, ...]]) -> tuple[SnapshotRow, ...]:
+    rows = database.rows(
+        "SELECT id, name, container, image, stack, message, created_at, last_used FROM snapshots"
+        " ORDER BY created_at DESC, id"
+    )
+    return tuple(SnapshotRow(*(*row[:4], stacks.get(row[4], ()), *row[5:])) for row in rows)
+
+
+def _shared_inodes(database: Database) -> tuple[SharedInodes, ...]:
+    """The sets of which more than one layer is still there."""
+    layers: dict[int, list[str]] = {}
+    for shared, layer in database.rows(
+        "SELECT shared, layer FROM shared_inode_layers ORDER BY shared, layer"
+    ):
+        layers.setdefault(shared, []).append(layer)
+    rows = database.rows("SELECT id, inodes, size_bytes, allocated_bytes FROM shared_inodes ORDER BY id")
+    return tuple(
+        SharedInodes(tuple(layers[row[0]]), *row[1:]) for row in rows if len(layers.get(row[0], ())) > 1
     )
 
 

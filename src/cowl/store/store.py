@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from cowl.store.cache_mounts import CacheMounts
     from cowl.store.check import Problem
     from cowl.store.containers import ContainerRecord
-    from cowl.store.disk import ContainerMeasure
+    from cowl.store.disk import ContainerMeasure, Rest
     from cowl.store.downloads import Downloads
     from cowl.store.failed_steps import FailedSteps
     from cowl.store.garbage import Deletion
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from cowl.store.leases import Lease
     from cowl.store.notes import Notes
     from cowl.store.removal import Removal
-    from cowl.store.rows import ContainerRow, Rows
+    from cowl.store.rows import ContainerRow, Rows, VolumeRow
     from cowl.store.steps import Steps
 
 
@@ -212,13 +212,13 @@ class Store:
         """
         from cowl.store.disk import SETTLED_SECONDS, measure_container, recorded
 
-        found = {row.id: recorded(row) or measure_container(self.directory, row) for row in rows}
+        found, settled = {}, {}
         before = self._clock() - SETTLED_SECONDS
-        settled = {
-            row.id: found[row.id]
-            for row in rows
-            if row.state == "exited" and row.finished_at < before and recorded(row) is None
-        }
+        for row in rows:
+            known = recorded(self.directory, row)
+            found[row.id] = known or measure_container(self.directory, row)
+            if known is None and row.state == "exited" and row.finished_at < before:
+                settled[row.id] = found[row.id]
         if settled:
             try:
                 self.containers.measured(settled)
@@ -226,8 +226,20 @@ class Store:
                 pass  # another time
         return found
 
-    def measure_rest(self) -> tuple[int, int]:
-        """Bytes on disk of (metadata, staging and trash): all but published layers and containers."""
+    def measure_volumes(
+        self, rows: Sequence[VolumeRow], running: frozenset[str]
+    ) -> dict[str, tuple[int, int]]:
+        """(apparent bytes, bytes on disk of the whole directory) of volumes, by name.
+
+        As recorded, or measured afresh where they may have changed: `running` are the IDs of the
+        containers that run. What has come to rest is recorded, so that it is walked no more.
+        """
+        from cowl.store.disk import measured_volumes
+
+        return measured_volumes(self._database, rows, running, self._clock)
+
+    def measure_rest(self) -> Rest:
+        """All but layers, containers, cache mounts and volumes."""
         from cowl.store.disk import measure_rest
 
         return measure_rest(self.directory)

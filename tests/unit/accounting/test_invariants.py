@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from pathlib import Path
 
 from hypothesis import HealthCheck, given, settings
@@ -25,7 +26,7 @@ SIZES = st.sampled_from([0, 1, 100, 4096, 5000, 70_000])
 
 def content_bytes(walked: Walk) -> int:
     """What layers, containers and cache mounts take, without the directories that hold them."""
-    return sum(sum(walked.under(place).values()) for place in ("layers", "containers", "caches"))
+    return sum(sum(walked.under(place).values()) for place in ("layers", "containers", "caches", "volumes"))
 
 
 def check_figures(found: Usage) -> None:
@@ -41,8 +42,28 @@ def check_figures(found: Usage) -> None:
     for box in found.containers:
         assert 0 <= box.size_bytes <= box.virtual_bytes
     staged = sum(layer.allocated_bytes for layer in found.layers if layer.owner == "staging")
-    parts = sum(row.allocated_bytes for row in found.rows) + staged
-    assert parts + found.metadata_bytes + found.staging_bytes == found.total_allocated_bytes
+    rows = {row.kind: row.allocated_bytes for row in found.rows}
+    owners = found.owners
+    assert owners["layer"] == rows["Images"]
+    assert owners["container"] + owners["log"] == rows["Containers"]
+    assert owners["volume"] == rows["Local Volumes"]
+    assert owners["snapshot"] == rows.get("Snapshots", 0)
+    assert owners["build cache"] + owners["cache mount"] == rows["Build Cache"] + rows.get("Failed Steps", 0)
+    assert sum(rows.values()) + staged == found.total_allocated_bytes - sum(
+        (found.metadata_bytes, found.staging_bytes, owners["blob"])
+    )
+    assert min(owners.values()) >= 0
+
+
+def check_owners(found: Usage, walked: Walk) -> None:
+    """Each owner's bytes are those that lie on disk in its objects."""
+    places = {place: walked.under(place) for place in ("layers", "containers", "caches", "volumes")}
+    assert {layer.key: layer.allocated_bytes for layer in found.layers} == places["layers"]
+    assert {box.id: box.allocated_bytes for box in found.containers} == places["containers"]
+    assert {mount.id: mount.allocated_bytes for mount in found.cache_mounts} == places["caches"]
+    assert {volume.name: volume.allocated_bytes for volume in found.volumes} == places["volumes"]
+    assert found.owners["blob"] == sum(walked.under("blobs").values())
+    assert found.metadata_bytes == dict(walked.owners)["metadata"]
 
 
 class StoreMachine(RuleBasedStateMachine):
@@ -73,6 +94,21 @@ class StoreMachine(RuleBasedStateMachine):
             Path(cache.path, "kept").write_bytes(b"c" * size)
         os.sync()
 
+    @rule(name=NAMES, size=SIZES)
+    def write_volume(self, name: str, size: int) -> None:
+        data = Path(self.root, "volumes", name, "data")
+        data.mkdir(parents=True, exist_ok=True)
+        (data / "kept").write_bytes(b"v" * size)
+        os.sync()
+        with self.store._database.write() as transaction:
+            transaction.run("INSERT OR IGNORE INTO volumes VALUES (?, 0, '{}', 1.0, 1.0, 0, 0, 0.0)", (name,))
+            transaction.run("UPDATE volumes SET last_used = ?, measured_at = 0", (time.time(),))
+
+    @rule(size=SIZES)
+    def keep_a_blob(self, size: int) -> None:
+        Path(self.root, "blobs", f"{size}").write_bytes(b"b" * size)
+        os.sync()
+
     @rule(number=st.integers(0, 9))
     def commit_unused(self, number: int) -> None:
         add_layer(self.store, f"l{number}", {"f": number * 3000, "g": 1})
@@ -82,9 +118,9 @@ class StoreMachine(RuleBasedStateMachine):
     def run(self, data: st.DataObject, size: int, state: str) -> None:
         image = data.draw(st.sampled_from(self.store.images.list()))
         box = self.store.containers.create("", image.id, image.layer_keys, {})
-        for place in (box.upper, box.directory):
-            Path(place, "log").write_bytes(b"w" * size)
-            os.truncate(Path(place, "log"), size)
+        os.mkdir(f"{box.directory}/log")
+        for place in (box.upper, box.directory, f"{box.directory}/log"):
+            Path(place, "written").write_bytes(b"w" * size)
         os.sync()
         if state != "created":
             self.store.containers.started(box.id, NOBODY)
@@ -139,6 +175,7 @@ class StoreMachine(RuleBasedStateMachine):
         found, walked = usage(self.store), verify(str(self.root))
         assert found.total_allocated_bytes == walked.total_allocated_bytes
         check_figures(found)
+        check_owners(found, walked)
 
     @invariant()
     def directories_equal_rows(self) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from tests.unit.store.making import add_container, add_image, add_layer, open_store
 
-from cowl.accounting.figures import ContainerUsage, ImageUsage
+from cowl.accounting.container_usage import ContainerUsage
+from cowl.accounting.image_usage import ImageUsage
 from cowl.accounting.usage import Usage, usage
 from cowl.accounting.walk import verify
 from cowl.config import Config
@@ -195,10 +196,10 @@ def test_each_layer_has_one_owner(store: Store, example: Example) -> None:
         store.images.remove(example.one.id)
         owners = {layer.key: layer.owner for layer in usage(store).layers}
     assert owners == {
-        example.base.key: "image",
+        example.base.key: "layer",
         example.left.key: "container",
-        example.right.key: "image",
-        example.cached.key: "step",
+        example.right.key: "layer",
+        example.cached.key: "build cache",
         pulled.key: "staging",
     }
 

@@ -1,0 +1,91 @@
+"""What an image takes, and what of that it shares with which others."""
+
+from __future__ import annotations
+
+import json
+
+from cowl.accounting.ledger import IMAGE
+from cowl.oci.reference import Reference
+from cowl.value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cowl.accounting.ledger import Ledger
+    from cowl.store.rows import ImageRow
+
+_NONE = "<none>"
+
+
+class ImageUsage(Value):
+    """An image. repository and tag are those of its first name as Docker shows it, or "<none>".
+
+    size_bytes       apparent, of all its layers
+    shared_bytes     of those layers that other images stand on too
+    unique_bytes     of those that no other image stands on: size_bytes is the sum of the two
+    allocated_bytes  on disk, of all its layers
+    frees_bytes      on disk, what removing this image alone would free
+    shared_with      the IDs of the images that it has layers in common with
+    containers       how many were made from it
+    """
+
+    id: str
+    references: tuple[str, ...]
+    repository: str
+    tag: str
+    created: str
+    created_at: float
+    last_used: float
+    size_bytes: int
+    shared_bytes: int
+    unique_bytes: int
+    allocated_bytes: int
+    frees_bytes: int
+    containers: int
+    shared_with: tuple[str, ...] = ()
+
+
+def image_usages(ledger: Ledger) -> tuple[ImageUsage, ...]:
+    """All images, newest first."""
+    containers: dict[str, int] = {}
+    for container in ledger.rows.containers:
+        containers[container.image_id] = containers.get(container.image_id, 0) + 1
+    return tuple(_image(ledger, image, containers.get(image.id, 0)) for image in ledger.rows.images)
+
+
+def _image(ledger: Ledger, image: ImageRow, containers: int) -> ImageUsage:
+    keys = set(image.layer_keys)
+    size = ledger.bytes_of(keys)
+    common = [key for key in keys if len(ledger.users(key, IMAGE)) > 1]
+    shared = ledger.bytes_of(common)
+    first = Reference.parse(image.references[0]) if image.references else None
+    return ImageUsage(
+        id=image.id,
+        references=image.references,
+        repository=first.familiar_repository if first else _NONE,
+        tag=first.tag if first else _NONE,
+        created=_created(image.config_bytes),
+        created_at=image.created_at,
+        last_used=image.last_used,
+        size_bytes=size.size_bytes,
+        shared_bytes=shared.size_bytes,
+        unique_bytes=size.size_bytes - shared.size_bytes,
+        allocated_bytes=size.allocated_bytes,
+        frees_bytes=ledger.frees(frozenset({(IMAGE, image.id)})).allocated_bytes,
+        containers=containers,
+        shared_with=_neighbours(ledger, image.id, common),
+    )
+
+
+def _neighbours(ledger: Ledger, identity: str, common: list[str]) -> tuple[str, ...]:
+    others = {other for key in common for other in ledger.users(key, IMAGE)}
+    return tuple(sorted(others - {identity}))
+
+
+def _created(config: bytes) -> str:
+    """When the image was made, RFC 3339, as its config says it."""
+    try:
+        found = json.loads(config)
+    except ValueError:
+        return ""
+    created = found.get("created", "") if isinstance(found, dict) else ""
+    return created if isinstance(created, str) else ""
