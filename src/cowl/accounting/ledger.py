@@ -40,7 +40,7 @@ OWNERS = (
     STAGING_OWNER,
     METADATA_OWNER,
 )
-_OWNER_OF = {
+OWNER_OF_LAYERS = {  # by the kind of the holder
     IMAGE: LAYER_OWNER,
     SNAPSHOT: SNAPSHOT_OWNER,
     CONTAINER: CONTAINER_OWNER,
@@ -93,10 +93,22 @@ class Ledger:
                 self._refer(kind, holder.id, holder.layer_keys)
         for step in rows.steps:
             self._refer(STEP, step.key, (step.layer_key,) if step.layer_key else ())
+        self._holders = {key: kind for kind in reversed(HOLDERS) for key in self._users[kind]}
         self._bound = {volume.name: frozenset(volume.containers) for volume in rows.volumes}
         for shared in rows.shared_inodes:
             for key in shared.layer_keys:
                 self._shared.setdefault(key, []).append(shared)
+        self._held = self._sums()
+
+    def _sums(self) -> dict[str, Bytes]:
+        """What the layers of each kind of holder take."""
+        sizes: dict[str, list[int]] = {}
+        for key in self.layers:
+            found = self.attributed(key) if key in self._shared else self.layers[key]
+            sums = sizes.setdefault(self._holders.get(key, ""), [0, 0])
+            sums[0] += found.size_bytes
+            sums[1] += found.allocated_bytes
+        return {kind: Bytes(*sums) for kind, sums in sizes.items()}
 
     def _refer(self, kind: str, identity: str, keys: Iterable[str]) -> None:
         needs = self._needs[kind, identity] = frozenset(keys)
@@ -114,11 +126,11 @@ class Ledger:
 
     def holder(self, key: str) -> str:
         """The first kind of object, in the order of HOLDERS, that refers to a layer; "" if none does."""
-        return next((kind for kind, users in self._users.items() if key in users), "")
+        return self._holders.get(key, "")
 
     def owner(self, key: str) -> str:
         """The one owner of a layer's bytes, of OWNERS."""
-        return _OWNER_OF[self.holder(key)]
+        return OWNER_OF_LAYERS[self.holder(key)]
 
     def shared_inodes(self, key: str) -> Sequence[SharedInodes]:
         """What a layer shares inodes of with which other layers."""
@@ -158,7 +170,7 @@ class Ledger:
 
     def held(self, kind: str) -> Bytes:
         """What the layers take of which `kind` (of HOLDERS, or "" for none) is the holder."""
-        return sum((self.attributed(key) for key in self.layers if self.holder(key) == kind), NOTHING)
+        return self._held.get(kind, NOTHING)
 
     def frees(self, objects: frozenset[Object]) -> Bytes:
         """What removing exactly these objects frees: a function of the set, never a sum over it.

@@ -9,6 +9,7 @@ from cowl.accounting.ledger import (
     CONTAINER_OWNER,
     LOG_OWNER,
     METADATA_OWNER,
+    OWNER_OF_LAYERS,
     OWNERS,
     STAGING_OWNER,
     VOLUME,
@@ -147,8 +148,8 @@ def usage(store: Store) -> Usage:
 def _owners(reading: Reading) -> Mapping[str, int]:
     ledger, rest = reading.ledger, reading.rest
     found = dict.fromkeys(OWNERS, 0)
-    for key in ledger.layers:
-        found[ledger.owner(key)] += ledger.attributed(key).allocated_bytes
+    for holder, owner in OWNER_OF_LAYERS.items():
+        found[owner] += ledger.held(holder).allocated_bytes
     for container in reading.containers.values():
         found[CONTAINER_OWNER] += container.allocated_bytes + container.overhead_bytes
         found[LOG_OWNER] += container.log_bytes

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import time
 
-from cowl import NotFound
 from cowl.cli import human, rows
 from cowl.cli.text import command_line, ellipsis, quoted, short_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from cowl import Container, Engine
     from cowl.cli.call import Call
@@ -53,10 +52,11 @@ def list_containers(call: Call) -> int:
         containers = engine.containers(all=every)
         if wanted:
             containers = _filtered(engine, containers, wanted)
+        shown = containers[:last] if last > 0 else containers
         found = container_rows(
-            containers[:last] if last > 0 else containers,
+            shown,
             time.time(),
-            image_id=lambda name: _image_id(engine, name),
+            image_ids=engine.image_ids({box.image for box in shown}),
             full=call.on("no-trunc"),
             sizes=size or ".Size" in call.text("format"),
         )
@@ -69,22 +69,20 @@ def container_rows(
     containers: Iterable[Container],
     now: float,
     *,
-    image_id: Callable[[str], str] | None = None,
+    image_ids: Mapping[str, str] | None = None,
     full: bool = False,
     sizes: bool = False,
 ) -> list[Row]:
     """One row a container; with `sizes` the uppers of running ones are measured.
 
-    `image_id` gives the ID that a name stands for now: a container whose image has lost the name that it
+    `image_ids` are the IDs that names stand for now: a container whose image has lost the name that it
     was started by is shown with the image's ID.
     """
-    ids: dict[str, str] = {}
     rows = []
     for container in containers:
         image = container.image
-        if image_id is not None:
-            ids[image] = ids.get(image) or image_id(image)
-            image = image if ids[image] == container.image_id else container.image_id
+        if image_ids is not None and image_ids.get(image) != container.image_id:
+            image = container.image_id
         rows.append(_row(container, image, now, full, sizes))
     return rows
 
@@ -133,17 +131,10 @@ def _filtered(engine: Engine, containers: list[Container], wanted: dict[str, lis
         raise InvalidFilter(
             f"invalid value for status filter: {unknown[0]!r}", hint=f"The states are {', '.join(STATES)}."
         )
-    images = {_image_id(engine, name) for name in wanted.get("ancestor", ())}
+    images = set(engine.image_ids(wanted.get("ancestor", ())).values())
     if "ancestor" in wanted:
         containers = [box for box in containers if box.image_id in images]
     return [box for box in containers if _passes(box, wanted)]
-
-
-def _image_id(engine: Engine, name: str) -> str:
-    try:
-        return engine.image(name).id
-    except NotFound:
-        return ""
 
 
 def _passes(box: Container, wanted: dict[str, list[str]]) -> bool:

@@ -71,6 +71,8 @@ def command_line(words: tuple[str, ...]) -> str:
 
 def quoted(text: str) -> str:
     """Go's strconv.Quote: in double quotes, control characters escaped."""
+    if text.isascii() and text.isprintable() and '"' not in text and "\\" not in text:
+        return f'"{text}"'
     body = "".join(_QUOTES.get(char) or (_go_escape(char) if _is_control(char) else char) for char in text)
     return f'"{body}"'
 

@@ -41,6 +41,7 @@ class Container:
         self._service = service
         self._record = record
         self._running = running
+        self._settings: Settings | None = None  # they never change
 
     @property
     def id(self) -> str:
@@ -55,7 +56,9 @@ class Container:
     @property
     def settings(self) -> Settings:
         """What it was started with, image and options folded together."""
-        return Settings.from_json(self._record.settings)
+        if self._settings is None:
+            self._settings = Settings.from_json(self._record.settings)
+        return self._settings
 
     @property
     def image(self) -> str:

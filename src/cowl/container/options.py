@@ -69,7 +69,9 @@ class Settings(Value):
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Settings:
         """The inverse of `to_json`."""
-        known = {name: _frozen(stored[name]) for name in cls._fields}
+        known: dict[str, Any] = {
+            name: _frozen(value) if isinstance(value := stored[name], list) else value for name in cls._fields
+        }
         return cls(**known)
 
 
@@ -216,7 +218,5 @@ def parse_bind(text: str) -> tuple[str, str, bool]:
     return source, target, "ro" in modes.split(",")
 
 
-def _frozen(value: Any) -> Any:
-    if isinstance(value, list):
-        return tuple(_frozen(item) for item in value)
-    return value
+def _frozen(items: list[Any]) -> tuple[Any, ...]:
+    return tuple([_frozen(item) if isinstance(item, list) else item for item in items])

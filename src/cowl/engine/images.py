@@ -9,7 +9,7 @@ from cowl.engine.wiring import Wiring
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from typing import BinaryIO
 
     from cowl.image.view import Image
@@ -61,6 +61,10 @@ class ImageCalls(Wiring):
     def image(self, name: str) -> Image:
         """By reference, ID or unambiguous ID prefix. Raises NotFound, Conflict."""
         return view(self.store.images.find(name))
+
+    def image_ids(self, names: Iterable[str]) -> dict[str, str]:
+        """The IDs that names stand for now; a name that stands for no image is left out."""
+        return self.store.images.ids(names)
 
     def has_image(self, name: str) -> bool:
         """Whether the store has an image of that name or ID; cheaper than `image`. Raises Conflict."""

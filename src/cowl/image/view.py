@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from cowl.image.attrs import image_attrs
+from cowl.image.document import ConfigDocument
 from cowl.image.history import HistoryRow, history_rows
-from cowl.oci.image_config import ImageConfig
 from cowl.oci.reference import Reference
 from cowl.value import Value
 
@@ -12,6 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from cowl.oci.image_config import ImageConfig
     from cowl.store.images import ImageRecord
     from cowl.store.layers import Layer
 
@@ -22,27 +23,35 @@ class Image(Value):
     id            "sha256:..." of its config (OCI image spec: ImageID)
     references    canonical names, sorted
     repo_digests  canonical "repository@sha256:..." names it was pulled by
-    created       RFC 3339, as its config says it, or ""
     created_at    seconds since the epoch when it came into this store
-    config        the whole OCI image config
+    document      its config as stored
     layers        the layers, base first
     """
 
     id: str
     references: tuple[str, ...]
     repo_digests: tuple[str, ...]
-    created: str
     created_at: float
-    config: ImageConfig
+    document: ConfigDocument
     layers: tuple[Layer, ...]
 
     def __repr__(self) -> str:
         return f"Image(id={self.id!r}, references={self.references!r}, size_bytes={self.size_bytes})"
 
     @property
+    def config(self) -> ImageConfig:
+        """The whole OCI image config. Raises InvalidImageConfig."""
+        return self.document.config
+
+    @property
+    def created(self) -> str:
+        """RFC 3339, as its config says it, or "". Raises InvalidImageConfig."""
+        return self.document.created
+
+    @property
     def size_bytes(self) -> int:
         """Apparent size, as Docker's SIZE: the sum of the layers; a shared one counts in each image."""
-        return sum(layer.size_bytes for layer in self.layers)
+        return sum([layer.size_bytes for layer in self.layers])
 
     @property
     def architecture(self) -> str:
@@ -69,14 +78,12 @@ class Image(Value):
 
 
 def image_view(record: ImageRecord) -> Image:
-    """The view of a store row. Raises InvalidImageConfig when its config does not parse."""
-    config = ImageConfig.parse(record.config_bytes)
+    """The view of a store row; its config is parsed when it is looked into."""
     return Image(
         id=str(record.id),
         references=record.references,
         repo_digests=record.repo_digests,
-        created=config.created,
         created_at=record.created_at,
-        config=config,
+        document=ConfigDocument(record.config_bytes),
         layers=record.layers,
     )

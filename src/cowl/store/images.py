@@ -14,7 +14,7 @@ from cowl.value import Value
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import builtins
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from cowl.store.database import Database
     from cowl.store.garbage import Deletion
@@ -148,6 +148,17 @@ class Images:
         if not found:
             raise NoSuchImage(text)
         return str(found[0][0])
+
+    def ids(self, texts: Iterable[str]) -> dict[str, str]:
+        """The full IDs that `find` would find; what finds none, or several, is left out."""
+        found = {}
+        with self._database.snapshot() as database:
+            for text in texts:
+                try:
+                    found[text] = self.resolve(database, text)
+                except (NoSuchImage, AmbiguousId, InvalidReference):
+                    continue
+        return found
 
     def get(self, image_id: str) -> ImageRecord:
         """The image of a full ID. Raises NoSuchImage."""

@@ -161,9 +161,9 @@ def test_templates_over_containers() -> None:
 
 
 def test_a_container_whose_image_lost_its_name() -> None:
-    rows = ps.container_rows([container()], NOW, image_id=lambda name: {"node:14": ID}[name])
+    rows = ps.container_rows([container()], NOW, image_ids={"node:14": ID})
     assert rows[0]["Image"] == "node:14"
-    assert ps.container_rows([container()], NOW, image_id=lambda _: "")[0]["Image"] == "0123456789ab"
+    assert ps.container_rows([container()], NOW, image_ids={})[0]["Image"] == "0123456789ab"
     lost = usage()
     lost.images[0].references = ()
     assert df.verbose_rows(usage(), NOW)["Containers"][0]["Image"] == "node:14"
