@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.unit.store.making import add_container, add_image, add_layer, leftovers, open_store
+from tests.unit.store.making import add_container, add_image, add_layer, leftovers, open_store, remove_image
 
 from cowl.errors import Unavailable
 from cowl.store import Store
@@ -90,14 +90,14 @@ def deletion(mount: Path) -> None:
             fill(mount)
             store.containers.remove(box.id)
             fill(mount)
-            assert store.remove_image(image.id).freed_bytes > 300_000
+            assert remove_image(store, image.id).freed_bytes > 300_000
         fill(mount)
         assert store.steps.prune() > 0
         sound(store)
         assert store.layers.list() == ()
         empty(mount)
         add_container(store, add_image(store, "new", []))
-        store.remove_image("new", force=True)
+        remove_image(store, "new", force=True)
         assert (mount / "store" / "reserve").stat().st_blocks * 512 >= RESERVE_BYTES
 
 
@@ -109,7 +109,7 @@ def opening(mount: Path) -> None:
     with pytest.raises(StoreFull):
         open_store(mount / "another")
     with open_store(mount / "store") as store:
-        store.remove_image("image")
+        remove_image(store, "image")
         sound(store)
 
 

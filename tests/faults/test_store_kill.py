@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.unit.store.making import KILLED, add_image, add_layer, leftovers, open_store
+from tests.unit.store.making import KILLED, add_image, add_layer, leftovers, open_store, remove_image
 
 from cowl.errors import Conflict, NotFound
 from cowl.linux.process import ProcessId
@@ -66,7 +66,7 @@ def run(store: Store, dice: random.Random) -> None:
 def remove_some(store: Store, dice: random.Random) -> None:
     for image in store.images.list():
         if dice.random() < 0.5:
-            store.remove_image(image.id, force=True)
+            remove_image(store, image.id, force=True)
 
 
 def prune(store: Store, _dice: random.Random) -> None:

@@ -205,6 +205,18 @@ class Containers:
             upper = self.store.measure_upper(record).size_bytes
         return upper, upper + sum(layer.size_bytes for layer in record.layers)
 
+    def stop_now(self, identity: str) -> None:
+        """Kills a container and returns when its end is recorded. One that has ended or is gone is fine."""
+        box = self._started.get(identity) or self.find(identity)
+        try:
+            box.kill()
+        except (ContainerNotRunning, NotFound):
+            pass
+        try:
+            box.wait()
+        except NotFound:
+            pass  # its owner removed it when it ended
+
     def remove(self, record: ContainerRecord, running: Running | None, *, force: bool) -> None:
         """Deletes row and upper. A running one is killed first with `force`, else ContainerRunning."""
         try:

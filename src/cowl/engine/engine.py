@@ -6,9 +6,10 @@ from cowl.engine.builds import BuildCalls
 from cowl.engine.containers import ContainerCalls
 from cowl.engine.disk import DiskCalls
 from cowl.engine.images import ImageCalls
+from cowl.engine.removal import RemovalCalls
 
 
-class Engine(BuildCalls, ImageCalls, ContainerCalls, DiskCalls):
+class Engine(BuildCalls, ImageCalls, ContainerCalls, RemovalCalls, DiskCalls):
     """A container engine on one store. Several engines, threads and processes may share a store.
 
     root      the store's directory; None: COWL_ROOT, else /var/lib/cowl for root, else

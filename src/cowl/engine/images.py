@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from cowl.image.view import Image
-    from cowl.store.removal import Removal
 
 
 class ImageCalls(Wiring):
@@ -82,7 +81,3 @@ class ImageCalls(Wiring):
 
         image = self.store.images.find(source)
         self.store.images.tag(image.id, Reference.parse(target).with_default_tag())
-
-    def remove_image(self, name: str, *, force: bool = False) -> Removal:
-        """Removes a name, and with its last name the image and the layers that nothing else needs."""
-        return self.store.remove_image(name, force=force)

@@ -15,6 +15,7 @@ RESOLVE_BENEATH, RESOLVE_IN_ROOT = 0x08, 0x10
 _AGAIN_LIMIT = 1000  # renames on the host can make openat2(2) give up; it then asks to be tried again
 _LINK_LIMIT = 40  # as path_resolution(7)
 _DEPTH_LIMIT = 100  # open directories that remove_tree holds at once
+_BLOCK = 512  # of st_blocks, stat(2)
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -129,64 +130,96 @@ def fsync_dir(path: str) -> None:
         os.close(fd)
 
 
-def remove_tree(path: str) -> None:
+class Tally:
+    """What removals gave back: `freed_bytes`, blocks on disk of every inode whose last name went.
+
+    Exact when nobody else removes names of the same inodes meanwhile.
+    """
+
+    def __init__(self) -> None:
+        self.freed_bytes = 0
+
+    def unlink(self, name: str, dir_fd: int) -> None:
+        """Unlinks what is no directory."""
+        found = os.stat(name, dir_fd=dir_fd, follow_symlinks=False)
+        os.unlink(name, dir_fd=dir_fd)
+        if found.st_nlink == 1:
+            self.freed_bytes += found.st_blocks * _BLOCK
+
+
+def remove_tree(path: str, tally: Tally | None = None) -> None:
     """Removes a tree, or a single file; missing is fine. Never follows a link, never leaves the tree.
 
     Copes with directories that their owner may not read or write (overlayfs makes work directories of
-    mode 0) and with any depth. Not atomic: an interrupted removal can be repeated.
+    mode 0) and with any depth. Not atomic: an interrupted removal can be repeated. With a `tally` every
+    inode is looked at before it goes, and counted.
     """
     parent, name = os.path.split(os.path.abspath(path))
     parent_fd = os.open(parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        _remove_top(parent_fd, name)
+        _remove_top(parent_fd, name, tally)
     except FileNotFoundError:
         pass
     finally:
         os.close(parent_fd)
 
 
-def _remove_top(parent_fd: int, name: str) -> None:
-    if not stat.S_ISDIR(os.stat(name, dir_fd=parent_fd, follow_symlinks=False).st_mode):
-        os.unlink(name, dir_fd=parent_fd)
+def _remove_top(parent_fd: int, name: str, tally: Tally | None) -> None:
+    found = os.stat(name, dir_fd=parent_fd, follow_symlinks=False)
+    if not stat.S_ISDIR(found.st_mode):
+        _unlink(name, parent_fd, tally)
         return
     top_fd = _open_writable(name, parent_fd)
     try:
-        while _empty(top_fd, top_fd, 0):
+        while _empty(top_fd, top_fd, 0, tally):
             pass  # what lay too deep was moved up to the top: another round
     finally:
         os.close(top_fd)
     os.rmdir(name, dir_fd=parent_fd)
+    if tally is not None:
+        tally.freed_bytes += found.st_blocks * _BLOCK
 
 
-def _empty(dir_fd: int, top_fd: int, depth: int) -> bool:
+def _unlink(name: str, dir_fd: int, tally: Tally | None) -> None:
+    if tally is None:
+        os.unlink(name, dir_fd=dir_fd)
+    else:
+        tally.unlink(name, dir_fd)
+
+
+def _empty(dir_fd: int, top_fd: int, depth: int, tally: Tally | None) -> bool:
     """Removes what `dir_fd` holds. True when directories had to be moved to `top_fd`."""
     moved = False
     with os.scandir(dir_fd) as entries:
         names = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
     for name, is_directory in names:
         if not is_directory:
-            os.unlink(name, dir_fd=dir_fd)
+            _unlink(name, dir_fd, tally)
         elif depth >= _DEPTH_LIMIT:
             _move_up(name, dir_fd, top_fd)
             moved = True
         else:
-            moved |= _remove_directory(name, dir_fd, top_fd, depth)
+            moved |= _remove_directory(name, dir_fd, top_fd, depth, tally)
     return moved
 
 
-def _remove_directory(name: str, dir_fd: int, top_fd: int, depth: int) -> bool:
+def _remove_directory(name: str, dir_fd: int, top_fd: int, depth: int, tally: Tally | None) -> bool:
+    # before it is emptied: some file systems shrink a directory as its entries go
+    blocks = os.stat(name, dir_fd=dir_fd, follow_symlinks=False).st_blocks if tally is not None else 0
+    moved = False
     try:
         os.rmdir(name, dir_fd=dir_fd)  # most are empty or were just emptied: spares opening them
-        return False
     except OSError as error:
         if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.EACCES):
             raise
-    child = _open_writable(name, dir_fd)
-    try:
-        moved = _empty(child, top_fd, depth + 1)
-    finally:
-        os.close(child)
-    os.rmdir(name, dir_fd=dir_fd)
+        child = _open_writable(name, dir_fd)
+        try:
+            moved = _empty(child, top_fd, depth + 1, tally)
+        finally:
+            os.close(child)
+        os.rmdir(name, dir_fd=dir_fd)
+    if tally is not None:
+        tally.freed_bytes += blocks * _BLOCK
     return moved
 
 

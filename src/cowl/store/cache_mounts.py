@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from typing import Self
 
     from cowl.store.database import Database
-    from cowl.store.garbage import Deletion
     from cowl.store.transaction import Transaction
 
 SHARED, PRIVATE, LOCKED = "shared", "private", "locked"
@@ -153,6 +152,10 @@ class CacheMounts:
         os.close(fd)
         return -1
 
+    def hold(self, identity: str) -> int:
+        """A descriptor that keeps everybody from using it; -1 when somebody does, or it is gone."""
+        return self._lock(identity, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
     def _begin(self, identity: str, fd: int) -> CacheUse:
         try:
             self.used(identity)
@@ -215,7 +218,7 @@ class CacheMounts:
         return tuple(found)
 
     def _is_in_use(self, identity: str) -> bool:
-        fd = self._lock(identity, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fd = self.hold(identity)
         if fd >= 0:
             os.close(fd)
             return False
@@ -248,7 +251,7 @@ class CacheMounts:
 
         removed = []
         for row in rows:
-            fd = self._lock(row.id, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fd = self.hold(row.id)
             if fd < 0:
                 if not skip_used and os.path.isdir(self.root.cache(row.id)):
                     raise CacheMountInUse(row)
@@ -308,8 +311,4 @@ def _undo(path: str, tree: str) -> None:
 
 
 def _delete(database: Database, row: CacheMountRow) -> None:
-    def body(deletion: Deletion) -> None:
-        deletion.transaction.run("DELETE FROM cache_mounts WHERE id = ?", (row.id,))
-        deletion.discard("cache", row.id, database.root.cache(row.id))
-
-    delete(database, body, "removing a cache mount")
+    delete(database, lambda deletion: deletion.drop_cache(row.id), "removing a cache mount")

@@ -218,6 +218,13 @@ class Containers:
             raise NoSuchContainer(text)
         return self._record(row, read_stack(self._database, row[3]))
 
+    def alive(self) -> frozenset[str]:
+        """The IDs of those whose process lives."""
+        rows = self._database.rows(
+            "SELECT id, pid, start_time, boot_id FROM containers WHERE state = 'running' AND pid IS NOT NULL"
+        )
+        return frozenset(row[0] for row in rows if ProcessId(*row[1:]).alive())
+
     def list(self) -> tuple[ContainerRecord, ...]:
         """All containers, the newest first."""
         with self._database.snapshot() as database:

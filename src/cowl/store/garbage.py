@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from cowl.store.database import Database
+    from cowl.store.root_directory import RootDirectory
     from cowl.store.transaction import Transaction
 
     T = TypeVar("T")
@@ -49,17 +50,15 @@ class Dropped(Value):
 class Deletion:
     """One deletion in the making: rows go through `transaction`, directories through `discard`."""
 
-    def __init__(self, transaction: Transaction, root_trash: str, layers: str, containers: str) -> None:
+    def __init__(self, transaction: Transaction, root: RootDirectory) -> None:
         self.transaction = transaction
-        self._trash = root_trash
-        self._layers = layers
-        self._containers = containers
+        self._root = root
         self.in_trash: list[str] = []
         self.dropped: list[Dropped] = []
 
     def discard(self, kind: str, name: str, source: str) -> None:
         """Renames a directory into the trash; back if the transaction fails. Missing is fine."""
-        target = f"{self._trash}/{trash_name(kind, name)}"
+        target = f"{self._root.trash}/{trash_name(kind, name)}"
         self.transaction.undo(lambda: _rename(target, source))
         if _rename(source, target):
             self.in_trash.append(target)
@@ -68,9 +67,28 @@ class Deletion:
         """Deletes a container's row and directory, and its stack if it was the last to use it."""
         found = self.transaction.row("SELECT stack FROM containers WHERE id = ?", (identity,))
         self.transaction.run("DELETE FROM containers WHERE id = ?", (identity,))
-        self.discard("container", identity, f"{self._containers}/{identity}")
+        self.discard("container", identity, self._root.container(identity))
         if found:
             self.drop_stack(found[0])
+
+    def drop_snapshot(self, identity: str) -> None:
+        """Deletes a snapshot's row, and its stack if it was the last to use it."""
+        found = self.transaction.row("SELECT stack FROM snapshots WHERE id = ?", (identity,))
+        self.transaction.run("DELETE FROM snapshots WHERE id = ?", (identity,))
+        if found:
+            self.drop_stack(found[0])
+
+    def drop_step(self, key: str) -> None:
+        """Forgets a cached step, and its layer if nothing else needs it."""
+        found = self.transaction.row("SELECT layer FROM steps WHERE key = ?", (key,))
+        self.transaction.run("DELETE FROM steps WHERE key = ?", (key,))
+        if found and found[0]:
+            self.drop_unreferenced(found)
+
+    def drop_cache(self, identity: str) -> None:
+        """Deletes a cache mount's row and directory; whoever calls holds its lock."""
+        self.transaction.run("DELETE FROM cache_mounts WHERE id = ?", (identity,))
+        self.discard("cache", identity, self._root.cache(identity))
 
     def drop_stack(self, stack: int) -> None:
         """Deletes a stack that nobody uses (any more), and the layers that this leaves alone."""
@@ -98,42 +116,65 @@ class Deletion:
         found = self.transaction.rows(f"SELECT key FROM layers WHERE {_UNREFERENCED}")
         self.drop_unreferenced(row[0] for row in found)
 
+    def layer_bytes(self, keys: Iterable[str]) -> int:
+        """Blocks on disk that these layers give back: those of an inode only with the last that has it."""
+        going = frozenset(keys)
+        rows = self.transaction.rows("SELECT key, allocated_bytes FROM layers")
+        total: int = sum(size for key, size in rows if key in going)
+        groups: dict[int, tuple[int, set[str]]] = {}
+        for shared, size, layer in self.transaction.rows(
+            "SELECT id, allocated_bytes, layer FROM shared_inode_layers JOIN shared_inodes ON id = shared"
+        ):
+            groups.setdefault(shared, (size, set()))[1].add(layer)
+        for size, layers in groups.values():
+            counted = len(layers & going)
+            total -= size * (counted - (layers <= going))
+        return total
+
     def _drop_layer(self, layer: Dropped) -> None:
         self.transaction.run("DELETE FROM layers WHERE key = ?", (layer.key,))
         self.transaction.run(
             "DELETE FROM blobs WHERE diff_id = ?1 AND NOT EXISTS (SELECT 1 FROM layers WHERE diff_id = ?1)",
             (layer.diff_id,),
         )
-        self.discard("layer", layer.key, f"{self._layers}/{layer.key}")
+        self.discard("layer", layer.key, self._root.layer(layer.key))
         self.dropped.append(layer)
 
 
-def delete(database: Database, body: Callable[[Deletion], T], doing: str = "deleting") -> T:
+def delete(
+    database: Database,
+    body: Callable[[Deletion], T],
+    doing: str = "deleting",
+    unlink: Callable[[str], object] = remove_tree,
+) -> T:
     """Runs `body` as one deletion and gives what it returns. All of it happens, or nothing.
 
+    `unlink` is called with the path of everything that went into the trash, once the rows are gone.
     On a full disk it is run a second time with the reserve released: a store can always delete.
     """
     try:
         try:
-            return _delete_once(database, body, doing)
+            return _delete_once(database, body, doing, unlink)
         except StoreFull:
             if not release_reserve(database.root.reserve):
                 raise
-        return _delete_once(database, body, doing)
+        return _delete_once(database, body, doing, unlink)
     finally:
         hold_reserve(database.root.reserve)
 
 
-def _delete_once(database: Database, body: Callable[[Deletion], T], doing: str) -> T:
+def _delete_once(
+    database: Database, body: Callable[[Deletion], T], doing: str, unlink: Callable[[str], object]
+) -> T:
     root = database.root
     try:
         with database.write(doing=doing) as transaction:
-            deletion = Deletion(transaction, root.trash, root.layers, root.containers)
+            deletion = Deletion(transaction, root)
             result = body(deletion)
         if deletion.dropped:
             database.sync()
         for path in deletion.in_trash:
-            remove_tree(path)
+            unlink(path)
     except OSError as problem:
         raise from_os(root.path, doing, problem) from problem
     return result
@@ -143,6 +184,12 @@ def trash_name(kind: str, name: str) -> str:
     """A fresh name in the trash that says what it was and whose work it is to unlink it."""
     process = ProcessId.current()
     return f"{kind}.{name}.{process.pid}.{process.start_time}.{os.urandom(4).hex()}"
+
+
+def trashed(path: str) -> tuple[str, str]:
+    """The (kind, name) of what lies at a path that `trash_name` made."""
+    kind, _, rest = os.path.basename(path).partition(".")
+    return kind, rest.rsplit(".", 3)[0]
 
 
 def _rename(source: str, target: str) -> bool:

@@ -160,6 +160,11 @@ class Images:
                     continue
         return found
 
+    def look_up(self, text: str) -> tuple[str, bool]:
+        """The full ID that `find` would find, and whether by a name."""
+        with self._database.snapshot() as database:
+            return self.resolve(database, text), by_name(database, text) is not None
+
     def get(self, image_id: str) -> ImageRecord:
         """The image of a full ID. Raises NoSuchImage."""
         with self._database.snapshot():
@@ -205,7 +210,7 @@ class Images:
     def remove(self, image_id: str) -> None:
         """Deletes an image with its names, and the layers that nothing else needs. Raises NoSuchImage.
 
-        Asks nobody: see `cowl.store.removal` for what a user may remove.
+        Asks nobody: see `cowl.accounting.selection` for what a user may remove.
         """
         delete(self._database, lambda deletion: drop_image(deletion, image_id), "removing an image")
 

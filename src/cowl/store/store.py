@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from cowl.layer.changes import Change as Change
     from cowl.layer.measure import Measure
     from cowl.layer.view import MergedView
+    from cowl.store.apply import Receipt, Targets
     from cowl.store.blobs import Blobs
     from cowl.store.cache_mounts import CacheMounts
     from cowl.store.check import Problem
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
     from cowl.store.layers import Stage
     from cowl.store.leases import Lease
     from cowl.store.notes import Notes
-    from cowl.store.removal import Removal
     from cowl.store.rows import ContainerRow, Rows, VolumeRow
     from cowl.store.steps import Steps
 
@@ -256,11 +256,23 @@ class Store:
 
         return changes(container.upper, self.view(container.layer_keys))
 
-    def remove_image(self, text: str, force: bool = False) -> Removal:
-        """Removes a name or an image as `docker rmi` would; see `cowl.store.removal`."""
-        from cowl.store.removal import remove_image
+    def apply(self, targets: Targets) -> Receipt:
+        """Removes exactly what a plan says, or nothing; see `cowl.store.apply`."""
+        from cowl.store.apply import apply
 
-        return remove_image(self._database, self.images, text, force)
+        return apply(self._database, self._owner, self.cache_mounts, targets)
+
+    def settle(self) -> None:
+        """Has the file system write what it holds back, so that it knows how many blocks that takes."""
+        from cowl.linux.files import syncfs
+
+        fd = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            syncfs(fd)
+        except OSError:
+            pass  # a disk that is full or failing: figures are as good as they can be, and nothing is lost
+        finally:
+            os.close(fd)
 
     def collect(self) -> int:
         """Deletes layers that nothing refers to; gives their bytes on disk. At rest there are none."""

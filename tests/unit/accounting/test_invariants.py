@@ -10,13 +10,13 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from tests.unit.store.making import add_image, add_layer, open_store, use_cache
+from tests.unit.store.making import add_image, add_layer, open_store, remove_image, use_cache
 
+from cowl.accounting.selection import ImageInUse
 from cowl.accounting.usage import Usage, usage
 from cowl.accounting.walk import Walk, verify
 from cowl.layer.measure import measure
 from cowl.linux.process import ProcessId
-from cowl.store.removal import ImageInUse
 
 NOBODY = ProcessId(2**22 - 1, 1, "another boot")
 NAMES = st.sampled_from([f"name{number}" for number in range(4)])
@@ -127,10 +127,10 @@ class StoreMachine(RuleBasedStateMachine):
             self.store.containers.exited(box.id, 1, measure(box.upper) if state == "measured" else None)
 
     @rule(name=NAMES, force=st.booleans())
-    def remove_image(self, name: str, force: bool) -> None:
+    def remove_name(self, name: str, force: bool) -> None:
         if any(f"docker.io/library/{name}:latest" in image.references for image in self.store.images.list()):
             try:
-                self.store.remove_image(name, force)
+                remove_image(self.store, name, force)
             except ImageInUse:
                 assert not force
 

@@ -132,3 +132,22 @@ def test_remove_tree_of_any_depth(tmp_path: Path) -> None:
     os.close(here)
     files.remove_tree(str(tmp_path / "tree"))
     assert not (tmp_path / "tree").exists()
+
+
+def test_a_tally_counts_what_comes_free(tmp_path: Path) -> None:
+    tree = tmp_path / "tree"
+    deep = tree
+    for _ in range(120):
+        deep = deep / "d"
+    deep.mkdir(parents=True)
+    (deep / "file").write_bytes(b"x" * 10_000)
+    os.link(deep / "file", tree / "same")
+    (tree / "kept").write_bytes(b"k" * 50_000)
+    os.link(tree / "kept", tmp_path / "kept")
+    os.sync()
+    inodes = {path.lstat().st_ino: path.lstat().st_blocks for path in (tree, *tree.rglob("*"))}
+    del inodes[(tmp_path / "kept").stat().st_ino]
+    tally = files.Tally()
+    files.remove_tree(str(tree), tally)
+    assert tally.freed_bytes == sum(inodes.values()) * 512
+    assert not tree.exists()

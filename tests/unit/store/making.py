@@ -6,9 +6,11 @@ import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 
+from cowl.accounting.planning import Planning, at_once
 from cowl.config import Config
 from cowl.oci.digest import DiffId
 from cowl.store import Store
+from cowl.store.apply import Receipt
 from cowl.store.cache_mounts import CacheUse
 from cowl.store.containers import ContainerRecord
 from cowl.store.images import ImageRecord
@@ -54,6 +56,20 @@ def add_container(store: Store, image: ImageRecord, name: str = "", written: int
         with open(f"{record.upper}/written", "wb") as file:
             file.write(b"w" * written)
     return record
+
+
+def planning(store: Store) -> Planning:
+    """Plans of removals; none of them may kill a container."""
+
+    def fail(identity: str) -> None:
+        raise AssertionError(f"container {identity} is to be killed")
+
+    return Planning(store, fail)
+
+
+def remove_image(store: Store, name: str, force: bool = False) -> Receipt:
+    """`docker rmi`."""
+    return at_once(lambda: planning(store).removal(images=[name], force=force))
 
 
 def use_cache(store: Store, name: str, base: str = "", sharing: str = "shared") -> CacheUse:

@@ -8,7 +8,16 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from tests.unit.store.making import KILLED, add_container, add_image, add_layer, die, in_child, open_store
+from tests.unit.store.making import (
+    KILLED,
+    add_container,
+    add_image,
+    add_layer,
+    die,
+    in_child,
+    open_store,
+    remove_image,
+)
 
 from cowl.linux.process import ProcessId
 from cowl.store import Store
@@ -42,7 +51,7 @@ def work(store: Store) -> None:
     store.containers.started(kept.id, ProcessId.current().replace(pid=2**22 - 1))
     store.containers.exited(kept.id, 0)
     store.containers.remove(kept.id)
-    store.remove_image("app")
+    remove_image(store, "app")
     store.steps.prune()
 
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.unit.store.making import add_image, add_layer, in_child, leftovers, open_store
+from tests.unit.store.making import add_image, add_layer, in_child, leftovers, open_store, remove_image
 from tests.unit.store.sweep import before_step, killed_at, scenario, work
 
 from cowl.store import Store
@@ -19,7 +19,7 @@ def clear(store: Store) -> None:
     for box in store.containers.list():
         store.containers.remove(box.id)
     for image in store.images.list():
-        store.remove_image(image.id, force=True)
+        remove_image(store, image.id, force=True)
     store.steps.prune()
     assert store.layers.list() == ()
 
@@ -53,7 +53,7 @@ def interrupted_at(root: Path, step: int, event: str) -> bool:
                 sys.setprofile(None)
             except KeyboardInterrupt:
                 add_image(store, "after", [add_layer(store, "after")])
-                store.remove_image("after")
+                remove_image(store, "after")
                 store.close()
                 os._exit(interrupted)
 

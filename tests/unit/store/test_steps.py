@@ -6,7 +6,15 @@ import threading
 from pathlib import Path
 
 import pytest
-from tests.unit.store.making import add_container, add_image, add_layer, diff_id, in_child, open_store
+from tests.unit.store.making import (
+    add_container,
+    add_image,
+    add_layer,
+    diff_id,
+    in_child,
+    open_store,
+    remove_image,
+)
 
 from cowl.errors import NotFound
 from cowl.store import Store
@@ -124,7 +132,7 @@ def test_threads_share_a_store(store: Store) -> None:
                 image = add_image(store, f"image{number}", [*base.layers, add_layer(store, f"top{turn}")])
                 assert store.images.find(f"image{number}").id == image.id
                 store.containers.remove(box.id)
-                store.remove_image(f"image{number}")
+                remove_image(store, f"image{number}")
         except BaseException as problem:  # noqa: BLE001  # reported by the main thread
             failures.append(problem)
 

@@ -1,0 +1,153 @@
+"""Planning in a store: names are looked up, what goes is measured, and the plan can be carried out."""
+
+from __future__ import annotations
+
+from cowl.accounting.ledger import CACHE, CONTAINER, VOLUME, Bytes, Ledger
+from cowl.accounting.removal_plan import make_plan
+from cowl.accounting.selection import Selection
+from cowl.errors import NotFound
+from cowl.store.apply import StoreChanged
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from cowl.accounting.ledger import Object
+    from cowl.accounting.removal import RemovalPlan
+    from cowl.store.apply import Receipt
+    from cowl.store.rows import Rows
+    from cowl.store.store import Store
+
+
+_TRIES = 10  # of a removal that nobody was shown before
+
+
+class NoSuchStep(NotFound):
+    """No step of the build cache has that key, or several begin with it. Field: key."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"No such build step: {key}", hint="`cowl system df -v` lists them")
+        self.key = key
+
+
+class NoSuchSnapshot(NotFound):
+    """No snapshot goes by that name or ID. Field: text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(f"No such snapshot: {text}", hint="`cowl snapshot ls` lists them")
+        self.text = text
+
+
+def at_once(plan: Callable[[], RemovalPlan]) -> Receipt:
+    """Plans and applies; plans again where others changed the store in between, some times.
+
+    Raises StoreChanged when they never cease to.
+    """
+    for _ in range(_TRIES - 1):
+        try:
+            return plan().apply()
+        except StoreChanged:
+            continue
+    return plan().apply()
+
+
+class Planning:
+    """Makes plans for one store.
+
+    stop    ends a running container that is to be removed by force, and returns when its end is recorded
+    settle  whether what was written lately is brought to disk before it is measured: until then the file
+            system may not know how many blocks it takes. Without it the figures of what has just been
+            written may be off, and a removal of it costs no writing
+    """
+
+    def __init__(self, store: Store, stop: Callable[[str], None], *, settle: bool = True) -> None:
+        self._store = store
+        self._stop = stop
+        self._settle = settle
+
+    def removal(
+        self,
+        *,
+        images: Sequence[str] = (),
+        containers: Sequence[str] = (),
+        snapshots: Sequence[str] = (),
+        steps: Sequence[str] = (),
+        cache_mounts: Sequence[str] = (),
+        force: bool = False,
+    ) -> RemovalPlan:
+        """The plan for things asked for by name; see `Engine.plan_removal`."""
+        selection = self._selection()
+        rows = selection.rows
+        for text in containers:
+            selection.add_container(self._store.containers.find(text).id, force=force)
+        for text in snapshots:
+            selection.add("snapshot", _snapshot(rows, text))
+        for text in images:
+            identity, by_name = self._store.images.look_up(text)
+            selection.add_image(identity, text, by_name=by_name, force=force)
+        for key in steps:
+            selection.add("step", _step(rows, key))
+        mounts = self._store.cache_mounts
+        found = {row.id: row for text in cache_mounts for row in mounts.find(text)}
+        for mount in mounts.measured(tuple(found.values())):
+            selection.add_cache(found[mount.id], in_use=mount.in_use)
+        return self.plan(selection)
+
+    def _selection(self) -> Selection:
+        alive = self._store.containers.alive()
+        rows = self._store.rows()
+        ended = any(row.state == "running" and row.id not in alive for row in rows.containers)
+        if ended and self._store.recover():
+            rows = self._store.rows()
+        return Selection(rows, alive)
+
+    def plan(self, selection: Selection) -> RemovalPlan:
+        """The plan of a selection, with the bytes of all that goes."""
+        return make_plan(selection, self._ledger(selection), self._carry_out)
+
+    def _ledger(self, selection: Selection) -> Ledger:
+        """The rows with the measures of what goes."""
+        rows, going = selection.rows, selection.going
+        if self._settle and any(kind in (CONTAINER, CACHE, VOLUME) for kind, _ in going):
+            self._store.settle()
+        return Ledger(rows, _own(self._store, rows, selection.going))
+
+    def _carry_out(self, plan: RemovalPlan) -> Receipt:
+        for target in plan.targets.objects:
+            if target.kind == CONTAINER and target.seen is None:
+                self._stop(target.id)
+        return self._store.apply(plan.targets)
+
+
+def _own(store: Store, rows: Rows, going: dict[Object, None]) -> dict[Object, Bytes]:
+    """The bytes of the directories of what goes."""
+    boxes = store.measure_containers([row for row in rows.containers if (CONTAINER, row.id) in going])
+    own: dict[Object, Bytes] = {
+        (CONTAINER, identity): Bytes(found.size_bytes, found.total_allocated_bytes)
+        for identity, found in boxes.items()
+    }
+    mounts = tuple(row for row in rows.cache_mounts if (CACHE, row.id) in going)
+    for mount in store.cache_mounts.measured(mounts) if mounts else ():
+        own[CACHE, mount.id] = Bytes(mount.size_bytes, mount.allocated_bytes)
+    volumes = [row for row in rows.volumes if (VOLUME, row.name) in going]
+    for name, size in store.measure_volumes(volumes, frozenset()).items() if volumes else ():
+        own[VOLUME, name] = Bytes(*size)
+    return own
+
+
+def _snapshot(rows: Rows, text: str) -> str:
+    """By name, ID, or the beginning of an ID that only one has."""
+    named = [row.id for row in rows.snapshots if text in (row.name, row.id)]
+    found = named or [row.id for row in rows.snapshots if text and row.id.startswith(text)]
+    if len(found) != 1:
+        raise NoSuchSnapshot(text)
+    return found[0]
+
+
+def _step(rows: Rows, text: str) -> str:
+    """By key, or the beginning of one that only one has."""
+    found = [row.key for row in rows.steps if row.key == text]
+    found = found or [row.key for row in rows.steps if text and row.key.startswith(text)]
+    if len(found) != 1:
+        raise NoSuchStep(text)
+    return found[0]
