@@ -134,9 +134,9 @@ class Waste(Value):
     """Bytes that a line of a Dockerfile pays for in vain.
 
     kind   "shadowed": a later line hides them; "copied-up": the same bytes lie in an earlier layer, and
-           only owner, mode or time changed; "cache": what a package manager keeps for the next time
+           at most owner, mode, attributes or time changed; "cache": what a package manager keeps for later
     line   the line that hides them, or that had them before; 0 is the base image
-    cause  "overwritten" or "removed"; "chmod", "chown" or "touch"; of a cache its directory
+    cause  "overwritten" or "removed"; "chmod", "chown", "xattr", "touch" or "same"; of a cache its directory
     path   one of the files
     fix    what to write instead, or ""
     """

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from cowl.build.ledger import make_ledger
-from cowl.build.line_bytes import BASE, maker_of, tell
-from cowl.build.rewrites import find_copy_ups
+from cowl.build.line_bytes import maker_of, tell
+from cowl.dockerfile.remedies import BASE
 from cowl.layer.listing import read_listing
+from cowl.layer.rewrites import find_copy_ups
+from cowl.layer.stacked import stack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,6 +27,6 @@ def explain_bytes(state: State, store: Store, *, whole: bool) -> BytesExplained:
     base = [BASE] * (len(layers) - len(state.made_by))
     makers = [*base, *map(maker_of, state.made_by)]
     trees = [store.directory.diff(layer.key) for layer in layers]
-    ledger = make_ledger([read_listing(tree) for tree in trees])
-    copy_ups = find_copy_ups(ledger.rewrites, trees, BUDGET if whole else UNASKED_BUDGET)
-    return tell(ledger, makers, copy_ups, whole=whole)
+    stacked = stack(map(read_listing, trees))
+    copy_ups = find_copy_ups(stacked.rewrites, trees, BUDGET if whole else UNASKED_BUDGET)
+    return tell(stacked, makers, copy_ups, whole=whole)

@@ -13,7 +13,13 @@ if TYPE_CHECKING:
 
 WORTH_BYTES = 100_000  # what nobody asked for is told from here on
 INSTRUCTION_COLUMNS = 60
-_DONE = {"chmod": "changes their mode", "chown": "changes their owner", "touch": "changes no byte of them"}
+DONE = {
+    "chmod": "changes their mode",
+    "chown": "changes their owner",
+    "xattr": "changes their extended attributes",
+    "touch": "changes no byte of them",
+    "same": "brings the same again",
+}
 
 
 def bytes_lines(event: BytesExplained) -> list[str]:
@@ -54,6 +60,6 @@ def _what(waste: Waste) -> str:
     if waste.kind == "cache":
         return f"stay in the package cache {waste.cause}"
     if waste.kind == "copied-up":
-        return f"of {other} are stored again: it only {_DONE[waste.cause]}"
+        return f"of {other} are stored again: it only {DONE[waste.cause]}"
     cause = waste.cause if waste.cause in ("removed", "overwritten") else "stored again"
     return f"are {cause} by {other}"

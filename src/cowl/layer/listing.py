@@ -12,16 +12,22 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_BLOCK = 512  # the unit of st_blocks, stat(2)
+
 
 class File:
-    """A name of something that is no directory. `inode` tells which names are one and the same file."""
+    """A name of something that is no directory. `inode` tells which names are one and the same file.
 
-    __slots__ = ("inode", "regular", "size")
+    `size` is apparent, `allocated` the bytes of its blocks on disk.
+    """
 
-    def __init__(self, inode: int, size: int, regular: bool = True) -> None:
+    __slots__ = ("allocated", "inode", "regular", "size")
+
+    def __init__(self, inode: int, size: int, regular: bool = True, allocated: int = 0) -> None:
         self.inode = inode
         self.size = size
         self.regular = regular
+        self.allocated = allocated
 
 
 class Listing(Value):
@@ -52,5 +58,6 @@ def read_listing(diff: str) -> Listing:
         elif is_whiteout(status):
             whiteouts.add(path)
         else:
-            files[path] = File(status.st_ino, status.st_size, S_ISREG(status.st_mode))
+            regular, allocated = S_ISREG(status.st_mode), status.st_blocks * _BLOCK
+            files[path] = File(status.st_ino, status.st_size, regular, allocated)
     return Listing(files, frozenset(directories), frozenset(whiteouts), frozenset(opaque))

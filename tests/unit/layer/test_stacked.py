@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cowl.build.ledger import Amount, make_ledger
 from cowl.layer.listing import File, Listing, read_listing
+from cowl.layer.measure import measure
+from cowl.layer.stacked import Amount, stack
 from cowl.layer.view import MergedView
 from cowl.layer.whiteout import make_opaque, make_whiteout
 
@@ -75,11 +76,13 @@ def test_it_adds_up(layers: list[list[tuple[str, tuple[str, int | bool]]]]) -> N
             tree.mkdir()
             make(tree, nodes)
             trees.append(str(tree))
-        ledger = make_ledger([read_listing(tree) for tree in trees])
-        added = sum((each for each in ledger.added), Amount())
-        shadowed = sum(each.size_bytes for each in ledger.shadows)
-        assert added.size_bytes - shadowed == ledger.visible_bytes == merged_bytes(trees)
-        assert added.files - len(ledger.shadows) == len(ledger.visible)
+        ledger = stack(map(read_listing, trees))
+        measured = [measure(tree) for tree in trees]
+        assert [each.size_bytes for each in ledger.added] == [each.size_bytes for each in measured]
+        assert [each.files for each in ledger.added] == [each.files for each in measured]
+        assert [each.whiteouts for each in ledger.added] == [each.whiteouts for each in measured]
+        assert ledger.added_bytes - ledger.shadowed_bytes == ledger.visible_bytes == merged_bytes(trees)
+        assert sum(each.files for each in ledger.added) - len(ledger.shadows) == len(list(ledger.visible))
         assert all(each.lower < each.upper for each in ledger.shadows)
         assert all(each.lower < each.upper for each in ledger.rewrites)
 
@@ -90,8 +93,8 @@ def listing(**files: int) -> Listing:
 
 def test_who_hides_what() -> None:
     gone = Listing({}, whiteouts=frozenset({"a"}))
-    ledger = make_ledger([listing(a=5, b=7), listing(b=7, c=1), gone])
-    assert ledger.added == (Amount(12, 2), Amount(8, 2), Amount())
+    ledger = stack([listing(a=5, b=7), listing(b=7, c=1), gone])
+    assert ledger.added == (Amount(12, 2), Amount(8, 2), Amount(whiteouts=1))
     found = [(each.path, each.lower, each.upper, each.size_bytes, each.removed) for each in ledger.shadows]
     assert found == [("b", 0, 1, 7, False), ("a", 0, 2, 5, True)]
     assert [(each.path, each.lower, each.upper) for each in ledger.rewrites] == [("b", 0, 1)]
@@ -101,11 +104,11 @@ def test_who_hides_what() -> None:
 def test_an_inode_is_hidden_with_its_last_name() -> None:
     linked = Listing({"a": File(1, 9), "b": File(1, 9)})
     one, both = frozenset({"a"}), frozenset({"a", "b"})
-    assert make_ledger([linked, Listing({}, whiteouts=one)]).shadows == ()
-    (shadow,) = make_ledger([linked, Listing({}, whiteouts=both)]).shadows
+    assert stack([linked, Listing({}, whiteouts=one)]).shadows == ()
+    (shadow,) = stack([linked, Listing({}, whiteouts=both)]).shadows
     assert shadow.size_bytes == 9
 
 
 @pytest.mark.parametrize("size", [0, 6])
 def test_only_the_same_length_may_be_the_same_bytes(size: int) -> None:
-    assert make_ledger([listing(a=0), listing(a=size)]).rewrites == ()
+    assert stack([listing(a=0), listing(a=size)]).rewrites == ()
