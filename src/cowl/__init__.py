@@ -13,6 +13,9 @@ __version__ = "0.1.0"
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from cowl.accounting.budget import Budget as Budget
+    from cowl.accounting.budget import Excess as Excess
+    from cowl.accounting.explanation import Explanation as Explanation
     from cowl.accounting.usage import Usage as Usage
     from cowl.caches import InlineCacheTarget as InlineCacheTarget
     from cowl.caches import LocalCacheSource as LocalCacheSource
@@ -46,6 +49,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "BlobForm": "cowl.outputs",
+    "Budget": "cowl.accounting.budget",
     "CacheOnlyOutput": "cowl.outputs",
     "CommandNotExecutable": "cowl.runtime.failures",
     "CommandNotFound": "cowl.runtime.failures",
@@ -58,6 +62,8 @@ _HOMES = {
     "Denied": "cowl.errors",
     "DockerOutput": "cowl.outputs",
     "Engine": "cowl.engine",
+    "Excess": "cowl.accounting.budget",
+    "Explanation": "cowl.accounting.explanation",
     "Finding": "cowl.dockerfile.checks.finding",
     "Image": "cowl.image.view",
     "ImageOutput": "cowl.outputs",

@@ -22,6 +22,22 @@ def cell(text: str) -> str:
     return "".join(char if not _is_control(char) else _escaped(char) for char in text)
 
 
+def path_text(path: str) -> str:
+    """A file name for a person: all that is no plain character escaped, bytes that aren't UTF-8 too."""
+    if path.isprintable():
+        return path
+    return "".join(char if char.isprintable() else _escaped_name(char) for char in path)
+
+
+def _escaped_name(char: str) -> str:
+    code = ord(char)
+    if 0xDC80 <= code < 0xDD00:  # a byte that os.fsdecode could not read
+        return f"\\x{code - 0xDC00:02x}"
+    if code < 0x100:
+        return _escaped(char)
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
 def _is_control(char: str) -> bool:
     code = ord(char)
     return code < 0x20 or 0x7F <= code < 0xA0

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from cowl.engine.view import view
 from cowl.engine.wiring import Wiring
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cowl.accounting.explanation import Explanation
+    from cowl.accounting.subjects import Subject
     from cowl.accounting.usage import Usage
     from cowl.linux.probe import Probe
     from cowl.store.check import Problem
@@ -19,6 +24,30 @@ class DiskCalls(Wiring):
         from cowl.accounting.usage import usage
 
         return usage(self.store)
+
+    def explain(
+        self, name: str, other: str = "", *, depth: int = 2, top: int = 10, kind: str = ""
+    ) -> Explanation:
+        """Where the space of an image or a container goes: by layer, by path, by what is paid for in vain.
+
+        name, other  reference, ID or beginning of an ID; with `other` in `beside` what the two share, and
+                     what makes the difference
+        depth, top   bounds of the tree of paths (levels, rows in each directory) and of the sets of
+                     duplicates that are named; 0 is no bound. The figures are of all, whatever is shown
+        kind         "container" or "image"; "": whichever has the name, containers first
+        Reads each layer once, and of the files those that may be the same as others. Writes nothing.
+        Raises NotFound; Conflict when a layer was removed meanwhile; Corrupt when one is missing.
+        """
+        from cowl.accounting.explain import explain
+
+        kinds = (kind,) if kind else ("container", "image")
+        subjects = [self._subject(each, kinds) for each in (name, other) if each]
+        return explain(self.store, *subjects, depth=depth, top=top)
+
+    def _subject(self, name: str, kinds: Sequence[str]) -> Subject:
+        from cowl.accounting.subjects import find_subject
+
+        return find_subject(self.store, name, lambda record: view(record).told(), kinds)
 
     def check(self) -> tuple[Problem, ...]:
         """Compares directories with rows; what differs, empty when all is well."""

@@ -72,6 +72,11 @@ class Image(Value):
         """One row per history entry, newest first, with the layer that it added, if any."""
         return history_rows(self.id, self.config, self.layers)
 
+    def told(self) -> tuple[str, ...]:
+        """The created_by of each layer, base first; "" of those that the history does not mention."""
+        made = (row.created_by for row in reversed(self.history()) if not row.empty_layer)
+        return (*made, *([""] * len(self.layers)))[: len(self.layers)]
+
     def attrs(self) -> dict[str, Any]:
         """The JSON value of `docker image inspect`."""
         return image_attrs(self)

@@ -201,6 +201,24 @@ class Layers:
             raise NoSuchLayer(key)
         return layer_of(row)
 
+    def resolve(self, text: str) -> Layer:
+        """The layer of a diff_id, a key, or the beginning of either. Raises NoSuchLayer, AmbiguousId."""
+        from cowl.store.images import AmbiguousId
+
+        start = text.removeprefix("sha256:")
+        if not start or start.strip("0123456789abcdef"):
+            raise NoSuchLayer(text)
+        found = self._database.rows(
+            f"SELECT {COLUMNS} FROM layers WHERE key >= ?1 AND key < ?2 OR diff_id >= ?3 AND diff_id < ?4"
+            " ORDER BY key LIMIT 3",
+            (start, f"{start}g", f"sha256:{start}", f"sha256:{start}g"),
+        )
+        if len({row[1] or row[0] for row in found}) > 1:  # of one diff_id there may be several, all alike
+            raise AmbiguousId(text, len(found))
+        if not found:
+            raise NoSuchLayer(text)
+        return layer_of(found[0])
+
     def list(self) -> tuple[Layer, ...]:
         """All layers, in the order of their keys."""
         return tuple(map(layer_of, self._database.rows(f"SELECT {COLUMNS} FROM layers ORDER BY key")))

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from cowl.store.cache_mounts import CacheMounts
     from cowl.store.check import Problem
     from cowl.store.containers import ContainerRecord
+    from cowl.store.contents import Contents, Stack
     from cowl.store.disk import ContainerMeasure, Rest
     from cowl.store.downloads import Downloads
     from cowl.store.failed_steps import FailedSteps
@@ -246,15 +247,29 @@ class Store:
 
     def measure_upper(self, container: ContainerRecord) -> Measure:
         """Measures a container's upper afresh."""
+        return self.measure_tree(container.upper)
+
+    def measure_tree(self, path: str) -> Measure:
+        """Measures a writable tree. Raises OSError."""
         from cowl.layer.measure import measure
 
-        return measure(container.upper)
+        return measure(path)
 
     def changes(self, container: ContainerRecord) -> tuple[Change, ...]:
         """What a container changed against its layers, by path."""
         from cowl.layer.changes import changes
 
         return changes(container.upper, self.view(container.layer_keys))
+
+    def contents(self, stacks: Sequence[Stack]) -> tuple[Contents, ...]:
+        """What stacks of layers hold, file by file, for accounting; each layer is read once.
+
+        A stack is (keys of its layers, bottom first; the tree on top of them, or ""). Raises
+        RemovedMeanwhile, LayerMissing.
+        """
+        from cowl.store.contents import read_contents
+
+        return read_contents(self._database, stacks)
 
     def apply(self, targets: Targets) -> Receipt:
         """Removes exactly what a plan says, or nothing; see `cowl.store.apply`."""

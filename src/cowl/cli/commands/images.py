@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cowl.cli.build_flags import BUILD, PLATFORM
 from cowl.cli.commands.flags import FILTER, FORMAT, FORMAT_OBJECT, NO_TRUNC
-from cowl.cli.grammar import BOOL, LIST, MANY, TEXT, Command, Flag
+from cowl.cli.grammar import BOOL, INT, LIST, MANY, TEXT, Command, Flag
 
 IMAGES = (
     Command(
@@ -43,6 +43,29 @@ IMAGES = (
         ),
         ("image ls", "image list"),
         common=True,
+    ),
+    Command(
+        "explain",
+        "Show where the space of an image or a container goes, and what can be saved",
+        "[OPTIONS] IMAGE|CONTAINER [IMAGE|CONTAINER]",
+        "explain:explain",
+        (1, 2),
+        (
+            Flag(
+                "budget",
+                "",
+                LIST,
+                "Exit with 1 if a limit does not hold: wasted, size, duplicates (20MB, 1GiB), layers, files,"
+                " efficiency (0.95)",
+                "limits",
+            ),
+            Flag("depth", "", INT, "Levels of the tree of paths, 0 for all", "int", 2),
+            Flag("json", "", BOOL, "Print a JSON document"),
+            Flag("top", "", INT, "Rows of each directory and section, 0 for all", "int", 10),
+            Flag("type", "", TEXT, 'Only look for a "container" or an "image" of that name'),
+        ),
+        ("image explain", "container explain"),
+        failure=125,
     ),
     Command(
         "history",
