@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from cowl.outputs import TarOutput as TarOutput
     from cowl.runtime.failures import CommandNotExecutable as CommandNotExecutable
     from cowl.runtime.failures import CommandNotFound as CommandNotFound
+    from cowl.store.image_record import ImageSummary as ImageSummary
 
 _HOMES = {
     "BlobForm": "cowl.outputs",
@@ -67,6 +68,7 @@ _HOMES = {
     "Finding": "cowl.dockerfile.checks.finding",
     "Image": "cowl.image.view",
     "ImageOutput": "cowl.outputs",
+    "ImageSummary": "cowl.store.image_record",
     "InlineCacheTarget": "cowl.caches",
     "Invalid": "cowl.errors",
     "LocalCacheSource": "cowl.caches",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 from cowl.accounting.ledger import IMAGE
 from cowl.oci.reference import Reference
 from cowl.value import Value
@@ -63,7 +61,7 @@ def _image(ledger: Ledger, image: ImageRow, containers: int) -> ImageUsage:
         references=image.references,
         repository=first.familiar_repository if first else _NONE,
         tag=first.tag if first else _NONE,
-        created=_created(image.config_bytes),
+        created=image.created,
         created_at=image.created_at,
         last_used=image.last_used,
         size_bytes=size.size_bytes,
@@ -79,13 +77,3 @@ def _image(ledger: Ledger, image: ImageRow, containers: int) -> ImageUsage:
 def _neighbours(ledger: Ledger, identity: str, common: list[str]) -> tuple[str, ...]:
     others = {other for key in common for other in ledger.users(key, IMAGE)}
     return tuple(sorted(others - {identity}))
-
-
-def _created(config: bytes) -> str:
-    """When the image was made, RFC 3339, as its config says it."""
-    try:
-        found = json.loads(config)
-    except ValueError:
-        return ""
-    created = found.get("created", "") if isinstance(found, dict) else ""
-    return created if isinstance(created, str) else ""

@@ -44,7 +44,7 @@ def assemble(
     raw = delivery.config(raw, steps)
     names = sorted(str(tag) for tag in tags)
     now = clock()
-    image = ImageRecord(Digest.of(raw), raw, state.layers, tuple(names), (), now, now)
+    image = ImageRecord(Digest.of(raw), raw, config.created, state.layers, tuple(names), (), now, now)
     delivery.deliver(image, steps)
     if delivery.keeps_image:
         image = _kept(store, state, raw, names)
@@ -110,9 +110,8 @@ def _known(store: Store, identity: Digest) -> ImageRecord | None:
 def _twin(store: Store, state: State, config: ImageConfig) -> bytes | None:
     """The config of an image that differs in its times alone: a build without layers has none to go by."""
     wanted = _timeless(config)
-    for record in store.images.list():
-        alike = record.layer_keys == state.layer_keys
-        if alike and _timeless(ImageConfig.parse(record.config_bytes)) == wanted:
+    for record in store.images.on_layers(state.layer_keys):
+        if _timeless(ImageConfig.parse(record.config_bytes)) == wanted:
             return record.config_bytes
     return None
 

@@ -79,10 +79,7 @@ def epoch(text: str) -> float:
     from datetime import datetime, timezone
 
     try:
-        whole, _, rest = text.partition(".")
-        digits = rest.rstrip("Zz")
-        zone = next((digits[at:] for at, char in enumerate(digits) if char in "+-"), "")
-        moment = datetime.fromisoformat((whole + zone).replace("Z", "+00:00").replace("z", "+00:00"))
-        return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()  # noqa: UP017
+        moment = datetime.fromisoformat(text.upper())
+        return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp() // 1  # noqa: UP017
     except (ValueError, OverflowError, OSError):
         return 0.0

@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from cowl import Engine, Image
+    from cowl import Engine, ImageSummary
     from cowl.cli.call import Call
     from cowl.cli.rows import Row
 
@@ -42,7 +42,7 @@ def list_images(call: Call) -> int:
 
     digests = call.on("digests")
     with call.engine() as engine:
-        images = sorted(engine.images(), key=lambda image: human.epoch(image.created), reverse=True)
+        images = sorted(engine.image_summaries(), key=lambda image: human.epoch(image.created), reverse=True)
         references: list[str] = list(call.words)
         if call.many("filter"):
             images, wanted = _filtered(engine, images, call.many("filter"))
@@ -60,7 +60,7 @@ def list_images(call: Call) -> int:
 
 
 def image_rows(
-    images: Iterable[Image],
+    images: Iterable[ImageSummary],
     now: float,
     *,
     full_ids: bool = False,
@@ -77,9 +77,9 @@ def image_rows(
     return rows
 
 
-def _names(image: Image, digests: bool) -> Iterator[tuple[str, str, str]]:
+def _names(image: ImageSummary, digests: bool) -> Iterator[tuple[str, str, str]]:
     """(repository, tag, digest) of each row; a digest without a tag of its repository has its own row."""
-    tags = [names.split(name) for name in image.tags]
+    tags = [names.split(names.familiar(name)) for name in image.references]
     pulled: dict[str, list[str]] = {}
     for name in image.repo_digests:
         repository, _, digest = names.split(names.familiar(name))
@@ -102,7 +102,7 @@ def _matches(patterns: list[str], repository: str, tag: str) -> bool:
     return any(glob.match(name) or glob.match(repository) for glob in compiled)
 
 
-def _row(image: Image, repository: str, tag: str, digest: str, now: float, full_ids: bool) -> Row:
+def _row(image: ImageSummary, repository: str, tag: str, digest: str, now: float, full_ids: bool) -> Row:
     created = human.epoch(image.created)
     return {
         "ID": image.id if full_ids else short_id(image.id),
@@ -119,20 +119,19 @@ def _row(image: Image, repository: str, tag: str, digest: str, now: float, full_
     }
 
 
-def _filtered(engine: Engine, images: list[Image], words: tuple[str, ...]) -> tuple[list[Image], list[str]]:
+def _filtered(
+    engine: Engine, images: list[ImageSummary], words: tuple[str, ...]
+) -> tuple[list[ImageSummary], list[str]]:
     """The images that pass, and the patterns that their names must match."""
     from cowl.cli import filters
 
     wanted = filters.parse(words, FILTERS)
     if "dangling" in wanted:
         dangling = filters.boolean(wanted["dangling"])
-        images = [image for image in images if (not image.tags and not image.repo_digests) == dangling]
+        images = [image for image in images if (not image.references and not image.repo_digests) == dangling]
     if "label" in wanted:
-        images = [
-            image
-            for image in images
-            if filters.labels_match(wanted["label"], dict(image.config.config.labels))
-        ]
+        labels = {image.id: dict(image.config.config.labels) for image in engine.images()}
+        images = [image for image in images if filters.labels_match(wanted["label"], labels[image.id])]
     for key, sign in (("before", -1), ("since", 1)):
         for name in wanted.get(key, ()):
             border = human.epoch(engine.image(name).created)

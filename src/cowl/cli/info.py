@@ -38,7 +38,7 @@ def gather(call: Call) -> dict[str, Any]:
     with call.engine() as engine:
         states = [box.state for box in engine.containers(all=True)]
         probe = engine.info()
-        root, images = engine.config.root, len(engine.images())
+        root, images = engine.config.root, len(engine.image_summaries())
     client = versions()["Client"]
     return {
         "Containers": len(states),

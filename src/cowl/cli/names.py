@@ -4,19 +4,26 @@ from __future__ import annotations
 
 
 def familiar(reference: str) -> str:
-    """ "node:14" for "docker.io/library/node:14"; other registries keep their name."""
-    for prefix in ("docker.io/library/", "docker.io/"):
-        if reference.startswith(prefix):
-            return reference.removeprefix(prefix)
-    return reference
+    """ "node:14" for "docker.io/library/node:14": the shortest text that means the same."""
+    path = reference.removeprefix("docker.io/")
+    if path == reference:
+        return reference
+    short = path.removeprefix("library/")
+    if "/" not in short:
+        return short
+    return reference if _is_domain(path.partition("/")[0]) else path
 
 
 def canonical(familiar_name: str) -> str:
     """The inverse of `familiar`: "docker.io/library/node:14" for "node:14"."""
     domain, slash, _ = familiar_name.partition("/")
-    if slash and ("." in domain or ":" in domain or domain == "localhost"):
+    if slash and _is_domain(domain):
         return familiar_name
     return f"docker.io/{familiar_name}" if slash else f"docker.io/library/{familiar_name}"
+
+
+def _is_domain(text: str) -> bool:
+    return "." in text or ":" in text or text == "localhost"
 
 
 def lacks_tag(reference: str) -> bool:

@@ -15,13 +15,14 @@ LEAST = 10  # columns of the narrowest cell, gap included (tabwriter's minwidth 
 def align(lines: Iterable[Iterable[str]]) -> str:
     """Lines of cells to text, each column as wide as its widest cell."""
     rows = [[cell(text) for text in line] for line in lines]
+    sizes = [[columns(text) for text in row[:-1]] for row in rows]
     widths: dict[int, int] = {}
-    for row in rows:
-        for at, text in enumerate(row[:-1]):
-            widths[at] = max(widths.get(at, LEAST), columns(text) + GAP)
-    return "".join(_line(row, widths) + "\n" for row in rows)
+    for row in sizes:
+        for at, size in enumerate(row):
+            widths[at] = max(widths.get(at, LEAST), size + GAP)
+    return "".join(map(_line, rows, sizes, [widths] * len(rows)))
 
 
-def _line(row: list[str], widths: dict[int, int]) -> str:
-    padded = [text + " " * (widths[at] - columns(text)) for at, text in enumerate(row[:-1])]
-    return "".join(padded) + (row[-1] if row else "")
+def _line(row: list[str], sizes: list[int], widths: dict[int, int]) -> str:
+    padded = [text + " " * (widths[at] - sizes[at]) for at, text in enumerate(row[:-1])]
+    return "".join(padded) + (row[-1] if row else "") + "\n"

@@ -64,7 +64,7 @@ def ellipsis(text: str, room: int) -> str:
 
 def columns(text: str) -> int:
     """How many columns a terminal gives to the text."""
-    if text.isascii():
+    if text.isascii() or text.replace("…", "").isascii():  # what `ellipsis` cut is no wider
         return len(text)
     import unicodedata
 
@@ -87,7 +87,7 @@ def command_line(words: tuple[str, ...]) -> str:
 
 def quoted(text: str) -> str:
     """Go's strconv.Quote: in double quotes, control characters escaped."""
-    if text.isascii() and text.isprintable() and '"' not in text and "\\" not in text:
+    if text.isprintable() and '"' not in text and "\\" not in text:
         return f'"{text}"'
     body = "".join(_QUOTES.get(char) or (_go_escape(char) if _is_control(char) else char) for char in text)
     return f'"{body}"'

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from cowl.image.view import Image
+    from cowl.store.image_record import ImageSummary
 
 
 class ImageCalls(Wiring):
@@ -54,15 +55,18 @@ class ImageCalls(Wiring):
 
     def images(self) -> list[Image]:
         """All images, newest first."""
-        views = [view(record) for record in self.store.images.list()]
-        return sorted(views, key=lambda image: image.created_at, reverse=True)
+        return [view(record) for record in self.store.images.list()]
+
+    def image_summaries(self) -> list[ImageSummary]:
+        """The same in short, newest first: what a list shows, without reading any config or layer."""
+        return list(self.store.images.summaries())
 
     def image(self, name: str) -> Image:
         """By reference, ID or unambiguous ID prefix. Raises NotFound, Conflict."""
         return view(self.store.images.find(name))
 
     def image_ids(self, names: Iterable[str]) -> dict[str, str]:
-        """The IDs that names stand for now; a name that stands for no image is left out."""
+        """The ID of the image that `image` would find, by name; names that find none are left out."""
         return self.store.images.ids(names)
 
     def has_image(self, name: str) -> bool:

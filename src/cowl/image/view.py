@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from cowl.image.attrs import image_attrs
 from cowl.image.document import ConfigDocument
-from cowl.image.history import HistoryRow, history_rows
 from cowl.oci.reference import Reference
 from cowl.value import Value
 
@@ -12,6 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from cowl.image.history import HistoryRow
     from cowl.oci.image_config import ImageConfig
     from cowl.store.images import ImageRecord
     from cowl.store.layers import Layer
@@ -23,6 +22,7 @@ class Image(Value):
     id            "sha256:..." of its config (OCI image spec: ImageID)
     references    canonical names, sorted
     repo_digests  canonical "repository@sha256:..." names it was pulled by
+    created       RFC 3339, as its config says it, or ""
     created_at    seconds since the epoch when it came into this store
     document      its config as stored
     layers        the layers, base first
@@ -31,6 +31,7 @@ class Image(Value):
     id: str
     references: tuple[str, ...]
     repo_digests: tuple[str, ...]
+    created: str
     created_at: float
     document: ConfigDocument
     layers: tuple[Layer, ...]
@@ -42,11 +43,6 @@ class Image(Value):
     def config(self) -> ImageConfig:
         """The whole OCI image config. Raises InvalidImageConfig."""
         return self.document.config
-
-    @property
-    def created(self) -> str:
-        """RFC 3339, as its config says it, or "". Raises InvalidImageConfig."""
-        return self.document.created
 
     @property
     def size_bytes(self) -> int:
@@ -70,6 +66,8 @@ class Image(Value):
 
     def history(self) -> tuple[HistoryRow, ...]:
         """One row per history entry, newest first, with the layer that it added, if any."""
+        from cowl.image.history import history_rows
+
         return history_rows(self.id, self.config, self.layers)
 
     def told(self) -> tuple[str, ...]:
@@ -79,6 +77,8 @@ class Image(Value):
 
     def attrs(self) -> dict[str, Any]:
         """The JSON value of `docker image inspect`."""
+        from cowl.image.attrs import image_attrs
+
         return image_attrs(self)
 
 
@@ -88,6 +88,7 @@ def image_view(record: ImageRecord) -> Image:
         id=str(record.id),
         references=record.references,
         repo_digests=record.repo_digests,
+        created=record.created,
         created_at=record.created_at,
         document=ConfigDocument(record.config_bytes),
         layers=record.layers,

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from cowl.linux.process import ProcessId
     from cowl.store.layers import Layer
+    from cowl.store.stacks import Stack
 
 
 class NoSuchContainer(NotFound):
@@ -61,7 +62,7 @@ class ContainerRecord(Value):
     settings         what the container room keeps: JSON objects as a dict
     created_at       seconds since the epoch, like started_at and finished_at (0.0: not yet)
     directory        absolute; holds upper/, work/ and the container room's files
-    layers           of its root, bottom first
+    stack            the layers of its root; `layers` and `layer_keys` read them
     size_bytes       of its upper, apparent, as measured at its exit; None: measure afresh
     allocated_bytes  of its upper, blocks on disk, likewise
     overhead_bytes   of the rest of its directory, blocks on disk, likewise
@@ -79,10 +80,15 @@ class ContainerRecord(Value):
     started_at: float
     finished_at: float
     directory: str
-    layers: tuple[Layer, ...]
+    stack: Stack
     size_bytes: int | None
     allocated_bytes: int | None
     overhead_bytes: int | None
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The layers of its root, bottom first."""
+        return self.stack.layers
 
     @property
     def layer_keys(self) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from cowl.store.faults import from_os
 from cowl.store.garbage import delete
 from cowl.store.images import NoSuchImage
 from cowl.store.names import check_name, made_up_name
-from cowl.store.stacks import read_stack, read_stacks, stack_of_image
+from cowl.store.stacks import Stack, stack_of_image
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from cowl.store.database import Database
     from cowl.store.disk import ContainerMeasure
     from cowl.store.garbage import Deletion
-    from cowl.store.layers import Layer
     from cowl.store.leases import Leases
     from cowl.store.owner import Owner
     from cowl.store.transaction import Row, Transaction
@@ -216,7 +215,7 @@ class Containers:
         row = self._database.row(f"SELECT {_COLUMNS} FROM containers WHERE id = ?", (identity,))
         if row is None:
             raise NoSuchContainer(text)
-        return self._record(row, read_stack(self._database, row[3]))
+        return self._record(row)
 
     def alive(self) -> frozenset[str]:
         """The IDs of those whose process lives."""
@@ -227,13 +226,11 @@ class Containers:
 
     def list(self) -> tuple[ContainerRecord, ...]:
         """All containers, the newest first."""
-        with self._database.snapshot() as database:
-            rows = database.rows(f"SELECT {_COLUMNS} FROM containers ORDER BY created_at DESC, rowid DESC")
-            stacks = read_stacks(database, (row[3] for row in rows))
-        return tuple(self._record(row, stacks[row[3]]) for row in rows)
+        rows = self._database.rows(f"SELECT {_COLUMNS} FROM containers ORDER BY created_at DESC, rowid DESC")
+        return tuple(map(self._record, rows))
 
-    def _record(self, row: Row, layers: tuple[Layer, ...]) -> ContainerRecord:
-        identity, name, image, _, state, exit_code, auto_remove, settings = row[:8]
+    def _record(self, row: Row) -> ContainerRecord:
+        identity, name, image, stack, state, exit_code, auto_remove, settings = row[:8]
         return ContainerRecord(
             id=identity,
             name=name,
@@ -247,7 +244,7 @@ class Containers:
             started_at=row[12],
             finished_at=row[13],
             directory=self._root.container(identity),
-            layers=layers,
+            stack=Stack(self._database, stack),
             size_bytes=row[14],
             allocated_bytes=row[15],
             overhead_bytes=row[16],

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 
-from cowl.errors import Invalid, NotFound
 from cowl.oci.digest import Digest
 from cowl.oci.reference import InvalidReference, Reference
 from cowl.store.garbage import delete
-from cowl.store.stacks import make_stack, read_stacks
-from cowl.value import Value
+from cowl.store.image_record import AmbiguousId as AmbiguousId
+from cowl.store.image_record import ImageRecord as ImageRecord
+from cowl.store.image_record import ImageSummary as ImageSummary
+from cowl.store.image_record import NoSuchImage as NoSuchImage
+from cowl.store.stacks import find_stack, make_stack, read_stacks, stack_sizes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,59 +20,15 @@ if TYPE_CHECKING:
 
     from cowl.store.database import Database
     from cowl.store.garbage import Deletion
-    from cowl.store.layers import Layer
     from cowl.store.leases import Leases
     from cowl.store.transaction import Row, Transaction
 
 _ID = re.compile(r"(?:sha256:)?([0-9a-f]{1,64})")
-_COLUMNS = "id, stack, config, created_at, last_used"
+_COLUMNS = "id, stack, config, created, created_at, last_used"
 # What shows a failed step is no image to users, unless they give it a name.
 VISIBLE = (
     "(id NOT IN (SELECT image FROM failed_steps) OR EXISTS (SELECT 1 FROM tags WHERE tags.image = images.id))"
 )
-
-
-class NoSuchImage(NotFound):
-    """No image goes by that name or ID. Field: text."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(
-            f"No such image: {text}", hint="`cowl images` lists what is there, `cowl pull` gets more"
-        )
-        self.text = text
-
-
-class AmbiguousId(Invalid):
-    """The beginning of an ID that several images have. Fields: text, count."""
-
-    def __init__(self, text: str, count: int) -> None:
-        super().__init__(f"Multiple IDs found with provided prefix: {text}", hint="give more of its digits")
-        self.text = text
-        self.count = count
-
-
-class ImageRecord(Value):
-    """An image as the store holds it.
-
-    id            digest of the config, which is `config_bytes`
-    layers        bottom first
-    references    canonical names with tag, sorted
-    repo_digests  canonical names with the digest of the manifest that it was pulled by, sorted
-    created_at    when it came into this store, last_used: both in seconds since the epoch
-    """
-
-    id: Digest
-    config_bytes: bytes
-    layers: tuple[Layer, ...]
-    references: tuple[str, ...]
-    repo_digests: tuple[str, ...]
-    created_at: float
-    last_used: float
-
-    @property
-    def layer_keys(self) -> tuple[str, ...]:
-        """The keys of the layers, bottom first."""
-        return tuple(layer.key for layer in self.layers)
 
 
 class Images:
@@ -151,13 +109,14 @@ class Images:
 
     def ids(self, texts: Iterable[str]) -> dict[str, str]:
         """The full IDs that `find` would find; what finds none, or several, is left out."""
-        found = {}
         with self._database.snapshot() as database:
-            for text in texts:
+            tags: dict[str, str] = dict(database.rows("SELECT reference, image FROM tags"))
+            found = {text: tags.get(_as_tag(text), "") for text in texts}
+            for text in [text for text, image in found.items() if not image]:
                 try:
                     found[text] = self.resolve(database, text)
                 except (NoSuchImage, AmbiguousId, InvalidReference):
-                    continue
+                    del found[text]
         return found
 
     def look_up(self, text: str) -> tuple[str, bool]:
@@ -189,6 +148,38 @@ class Images:
                 database.rows("SELECT image, reference FROM repo_digests"),
             )
 
+    def summaries(self) -> tuple[ImageSummary, ...]:
+        """The same in short, without reading configs and layers: for lists."""
+        with self._database.snapshot() as database:
+            rows = database.rows(
+                f"SELECT id, created, stack, created_at, last_used FROM images WHERE {VISIBLE}"
+                " ORDER BY created_at DESC, id"
+            )
+            names = _grouped(database.rows("SELECT image, reference FROM tags"))
+            pulled = _grouped(database.rows("SELECT image, reference FROM repo_digests"))
+            sizes = stack_sizes(database)
+        return tuple(
+            ImageSummary(
+                identity,
+                created,
+                names.get(identity, ()),
+                pulled.get(identity, ()),
+                created_at,
+                last_used,
+                sizes.get(stack, 0),
+            )
+            for identity, created, stack, created_at, last_used in rows
+        )
+
+    def on_layers(self, layer_keys: Sequence[str]) -> tuple[ImageRecord, ...]:
+        """The images that have exactly these layers, bottom first; the newest in this store first."""
+        with self._database.snapshot() as database:
+            stack = find_stack(database, layer_keys)
+            rows = database.rows(
+                f"SELECT id FROM images WHERE stack = ? AND {VISIBLE} ORDER BY created_at DESC, id", (stack,)
+            )
+            return tuple(self._read(row[0]) for row in rows)
+
     def _records(
         self, rows: builtins.list[Row], tags: builtins.list[Row], digests: builtins.list[Row]
     ) -> tuple[ImageRecord, ...]:
@@ -197,14 +188,15 @@ class Images:
         return tuple(
             ImageRecord(
                 Digest(identity),
-                bytes(config),
+                config,
+                created,
                 stacks[stack],
                 names.get(identity, ()),
                 pulled.get(identity, ()),
                 created_at,
                 last_used,
             )
-            for identity, stack, config, created_at, last_used in rows
+            for identity, stack, config, created, created_at, last_used in rows
         )
 
     def remove(self, image_id: str) -> None:
@@ -218,6 +210,15 @@ class Images:
         """Records that the image was used just now. An image that is gone is no error."""
         with self._database.write() as transaction:
             transaction.run("UPDATE images SET last_used = ? WHERE id = ?", (self._clock(), image_id))
+
+
+def _as_tag(text: str) -> str:
+    """The canonical name that `text` is as a tag; "" when it is none."""
+    try:
+        reference = Reference.parse(text).with_default_tag()
+    except InvalidReference:
+        return ""
+    return "" if reference.digest else str(reference)
 
 
 def by_name(rows: Database | Transaction, text: str) -> str | None:

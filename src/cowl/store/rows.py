@@ -12,13 +12,16 @@ if TYPE_CHECKING:
 
 
 class ImageRow(Value):
-    """An image: its ID, the keys of its layers bottom first, names, and times in seconds since the epoch."""
+    """An image: its ID, the keys of its layers bottom first, names; `created` as its config says it.
+
+    The other times are in seconds since the epoch.
+    """
 
     id: str
     layer_keys: tuple[str, ...]
     references: tuple[str, ...]
     repo_digests: tuple[str, ...]
-    config_bytes: bytes
+    created: str
     created_at: float
     last_used: float
 
@@ -215,12 +218,12 @@ def _images(database: Database, stacks: dict[int, tuple[str, ...]]) -> tuple[Ima
             stacks.get(stack, ()),
             tuple(names.get(image, ())),
             tuple(pulled.get(image, ())),
-            bytes(config),
+            created,
             created_at,
             last_used,
         )
-        for image, stack, config, created_at, last_used in database.rows(
-            f"SELECT id, stack, config, created_at, last_used FROM images WHERE {VISIBLE}"
+        for image, stack, created, created_at, last_used in database.rows(
+            f"SELECT id, stack, created, created_at, last_used FROM images WHERE {VISIBLE}"
             " ORDER BY created_at DESC, id"
         )
     )

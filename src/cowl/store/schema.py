@@ -166,6 +166,15 @@ CREATE TABLE container_volumes (
 ) WITHOUT ROWID;
 CREATE INDEX container_volumes_by_volume ON container_volumes (volume);
 """,
+    """
+-- When an image was made, as its config says it: lists show it, and read no config for it.
+ALTER TABLE images ADD COLUMN created TEXT GENERATED ALWAYS AS (
+    CASE WHEN NOT json_valid(CAST(config AS TEXT)) THEN ''
+    WHEN json_type(CAST(config AS TEXT), '$.created') = 'text'
+    THEN json_extract(CAST(config AS TEXT), '$.created') ELSE '' END
+) VIRTUAL;
+CREATE INDEX images_listed ON images (created_at, id, stack, last_used, created);
+""",
 )
 VERSION = 1 + len(CHANGES)
 

@@ -17,9 +17,7 @@ _LAYER_COLUMNS = ", ".join(f"layers.{name}" for name in COLUMNS.split(", "))
 
 def make_stack(transaction: Transaction, keys: Sequence[str]) -> int:
     """The id of the stack of these layers, bottom first; made if it is new. Raises NoSuchLayer."""
-    from hashlib import sha256  # loads OpenSSL, and a container takes its image's stack
-
-    digest = sha256(" ".join(keys).encode()).hexdigest()
+    digest = _digest(keys)
     row = transaction.row("SELECT id FROM stacks WHERE digest = ?", (digest,))
     if row:
         return int(row[0])
@@ -42,6 +40,31 @@ def stack_of_image(transaction: Transaction, image_id: str, keys: Sequence[str])
     return make_stack(transaction, keys)
 
 
+class Stack:
+    """One stack, read when its layers are first asked for: most who list containers never ask."""
+
+    def __init__(self, database: Database, identity: int) -> None:
+        self._database = database
+        self._layers: tuple[Layer, ...] | None = None
+        self.id = identity
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """Bottom first. They stay as long as something stands on the stack."""
+        if self._layers is None:
+            self._layers = read_stack(self._database, self.id)
+        return self._layers
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Stack) and other.id == self.id
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+    def __repr__(self) -> str:
+        return f"Stack({self.id})"
+
+
 def read_stack(database: Database, stack: int) -> tuple[Layer, ...]:
     """The layers of one stack, bottom first."""
     rows = database.rows(
@@ -50,6 +73,28 @@ def read_stack(database: Database, stack: int) -> tuple[Layer, ...]:
         (stack,),
     )
     return tuple(map(layer_of, rows))
+
+
+def find_stack(database: Database, keys: Sequence[str]) -> int | None:
+    """The id of the stack of exactly these layers, bottom first, or None."""
+    row = database.row("SELECT id FROM stacks WHERE digest = ?", (_digest(keys),))
+    return int(row[0]) if row else None
+
+
+def stack_sizes(database: Database) -> dict[int, int]:
+    """Apparent bytes of the layers of every stack, a layer that comes twice counted twice."""
+    return dict(
+        database.rows(
+            "SELECT stack, sum(size_bytes) FROM stack_layers JOIN layers ON layers.key = stack_layers.layer"
+            " GROUP BY stack"
+        )
+    )
+
+
+def _digest(keys: Sequence[str]) -> str:
+    from hashlib import sha256  # loads OpenSSL, and a container takes its image's stack
+
+    return sha256(" ".join(keys).encode()).hexdigest()
 
 
 def read_stacks(database: Database, stacks: Iterable[int]) -> dict[int, tuple[Layer, ...]]:

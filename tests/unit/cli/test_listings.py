@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from cowl.cli import df, history, images, ps
+from cowl.cli import df, history, images, names, ps
 from cowl.cli.rows import rendered
 from cowl.cli.template import TemplateError
+from cowl.oci.reference import Reference
 
 NOW = 1_700_000_000.0
 TWO_HOURS_AGO = "2023-11-14T20:13:20.5Z"
@@ -21,7 +22,7 @@ def image(**changes: Any) -> Any:
     return SimpleNamespace(
         **{
             "id": ID,
-            "tags": ("node:14",),
+            "references": ("docker.io/library/node:14",),
             "repo_digests": (),
             "created": TWO_HOURS_AGO,
             "size_bytes": 117_345_678,
@@ -31,12 +32,12 @@ def image(**changes: Any) -> Any:
 
 
 def test_an_image_has_a_row_for_each_name() -> None:
-    rows = images.image_rows([image(tags=("a:1", "localhost:5000/b:2"))], NOW)
+    rows = images.image_rows([image(references=("docker.io/library/a:1", "localhost:5000/b:2"))], NOW)
     assert [(row["Repository"], row["Tag"]) for row in rows] == [("a", "1"), ("localhost:5000/b", "2")]
 
 
 def test_the_table_of_images() -> None:
-    rows = images.image_rows([image(), image(tags=(), created="")], NOW)
+    rows = images.image_rows([image(), image(references=(), created="")], NOW)
     assert rendered(rows, images.HEADERS, images.COLUMNS, "") == (
         "REPOSITORY   TAG       IMAGE ID       CREATED       SIZE\n"
         "node         14        0123456789ab   2 hours ago   117MB\n"
@@ -158,6 +159,22 @@ def test_templates_over_containers() -> None:
     line = rendered(rows, ps.HEADERS, ps.COLUMNS, "json")
     assert json.loads(line)["ID"] == "fedcba987654"
     assert rendered(rows, ps.HEADERS, ps.COLUMNS, "{{json .}}") == line
+
+
+@pytest.mark.parametrize(
+    ("reference", "shown"),
+    [
+        ("docker.io/library/node:14", "node:14"),
+        ("docker.io/grafana/grafana:1", "grafana/grafana:1"),
+        ("docker.io/library/a/b:1", "library/a/b:1"),
+        ("docker.io/foo.bar/x:1", "docker.io/foo.bar/x:1"),
+        ("ghcr.io/a/b:1", "ghcr.io/a/b:1"),
+        ("localhost:5000/docker.io/library/a:1", "localhost:5000/docker.io/library/a:1"),
+    ],
+)
+def test_a_familiar_name_means_the_same(reference: str, shown: str) -> None:
+    assert names.familiar(reference) == shown == Reference.parse(reference).familiar
+    assert str(Reference.parse(shown)) == reference
 
 
 def test_a_container_whose_image_lost_its_name() -> None:

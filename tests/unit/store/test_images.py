@@ -136,3 +136,67 @@ def test_remove_takes_names_and_unshared_layers(store: Store) -> None:
     with pytest.raises(NoSuchImage):
         store.images.remove(first.id)
     assert store.check() == []
+
+
+def test_a_summary_says_what_the_record_says(store: Store) -> None:
+    base, top = add_layer(store, "base", {"f": 1000}), add_layer(store, "top", {"f": 30})
+    both = add_image(store, "both", [base, top, top], tags=["a:1", "b"])
+    empty = add_image(store, "empty", [])
+    for record, summary in zip(store.images.list(), store.images.summaries(), strict=True):
+        shared = summary.as_dict()
+        assert shared.pop("size_bytes") == sum(layer.size_bytes for layer in record.layers)
+        assert shared == {name: getattr(record, name) for name in shared}
+    sizes = {summary.id: summary.size_bytes for summary in store.images.summaries()}
+    assert sizes == {both.id: 1060, empty.id: 0}
+
+
+@pytest.mark.parametrize(
+    ("config", "created"),
+    [
+        (b'{"created":"2020-01-02T03:04:05Z","config":{"created":"1999"}}', "2020-01-02T03:04:05Z"),
+        (b"{}", ""),
+        (b'{"created":5}', ""),
+        (b'{"created":null}', ""),
+        (b"[1]", ""),
+        (b"not JSON", ""),
+        (b"\xff\xfe", ""),
+        (b"", ""),
+    ],
+)
+def test_an_odd_config_is_in_nobody_s_way(store: Store, config: bytes, created: str) -> None:
+    image = store.images.add(config, [], references=["odd"])
+    assert image.created == store.images.summaries()[0].created == created
+    assert image.config_bytes == config
+
+
+def test_many_names_are_looked_up_at_once(store: Store) -> None:
+    image = add_image(store, "node:14", [], tags=["node:14", "beef"])
+    other = add_image(store, "other", [])
+    texts = [
+        "node:14",
+        "docker.io/library/node:14",
+        "beef",
+        image.id,
+        image.id.hex[:12],
+        "gone",
+        "A B",
+        "f" * 64,
+    ]
+    found = store.images.ids(texts)
+    for text in texts:
+        try:
+            wanted = {text: str(store.images.find(text).id)}
+        except (NoSuchImage, InvalidReference):
+            wanted = {}
+        assert store.images.ids([text]) == wanted
+        assert found.get(text) == wanted.get(text)
+    assert set(texts) - set(found) == {"gone", "A B", "f" * 64}
+    assert store.images.ids(["other", other.id[:9]]).get("other") == other.id
+
+
+def test_images_are_found_by_their_layers(store: Store) -> None:
+    base, top = add_layer(store, "base"), add_layer(store, "top")
+    one, two = add_image(store, "one", [base, top]), add_image(store, "two", [base, top])
+    add_image(store, "upside down", [top, base], tags=["three"])
+    assert set(store.images.on_layers([base.key, top.key])) == {one, two}
+    assert store.images.on_layers([base.key]) == ()
