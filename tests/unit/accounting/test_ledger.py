@@ -27,7 +27,7 @@ def layer(key: str, blocks: int, created_at: float = 0.0) -> Layer:
 
 
 def image(name: str, *keys: str) -> ImageRow:
-    return ImageRow(name, keys, (), (), b"{}", 0.0, 0.0)
+    return ImageRow(name, keys, (), (), "", 0.0, 0.0)
 
 
 def snapshot(name: str, *keys: str) -> SnapshotRow:
