@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from cowl.container.result import CompletedRun as CompletedRun
     from cowl.container.result import RunFailed as RunFailed
     from cowl.container.result import RunTimeout as RunTimeout
+    from cowl.container.snapshots import Snapshot as Snapshot
     from cowl.dockerfile.checks.finding import Finding as Finding
     from cowl.engine import Engine as Engine
     from cowl.errors import Conflict as Conflict
@@ -80,6 +81,7 @@ _HOMES = {
     "RegistryCacheTarget": "cowl.caches",
     "RunFailed": "cowl.container.result",
     "RunTimeout": "cowl.container.result",
+    "Snapshot": "cowl.container.snapshots",
     "TarOutput": "cowl.outputs",
     "Unavailable": "cowl.errors",
     "Usage": "cowl.accounting.usage",

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 
-from cowl.build.adopt import adopt
 from cowl.build.assemble import finished
 from cowl.build.history import told
 from cowl.build.run_step import user_of
 from cowl.build.state import DEFAULT_PATH
 from cowl.errors import CowlError
+from cowl.layer.adopt import adopt
 from cowl.layer.ownership import for_euid
 from cowl.layer.pack import pack
 from cowl.linux.files import remove_tree

@@ -160,8 +160,8 @@ def _run_with(
     runtime: Callable[[], Runtime],
     mounting: Mounting | None,
 ) -> None:
-    from cowl.build.adopt import adopt
     from cowl.build.run_step import run
+    from cowl.layer.adopt import adopt
 
     root = store.root_mount(task.state.layer_keys, stage)
     stubs = mounting.stubs if mounting else ""

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from cowl.container.options import Settings
     from cowl.store.containers import ContainerRecord
+    from cowl.store.snapshot_record import SnapshotRecord
 
 
 def container_attrs(record: ContainerRecord, settings: Settings) -> dict[str, Any]:
@@ -32,6 +33,7 @@ def container_attrs(record: ContainerRecord, settings: Settings) -> dict[str, An
         },
         "Image": str(record.image_id),
         "Name": f"/{record.name}",
+        "Snapshot": record.snapshot_id,
         "Driver": "cowl",
         "Platform": "linux",
         "HostConfig": {
@@ -53,6 +55,37 @@ def container_attrs(record: ContainerRecord, settings: Settings) -> dict[str, An
             "Entrypoint": list(settings.entrypoint) or None,
             "Labels": dict(settings.labels),
         },
+    }
+
+
+def snapshot_attrs(record: SnapshotRecord, settings: Settings) -> dict[str, Any]:
+    """What a snapshot is, in the manner of Docker's keys. A layer that nobody needed hashed has no DiffID."""
+    return {
+        "Id": record.id,
+        "Name": record.name,
+        "Message": record.message,
+        "Created": rfc3339(record.created_at),
+        "LastUsed": rfc3339(record.last_used),
+        "Container": record.container_id,
+        "Image": record.image_id,
+        "Config": {
+            "User": settings.user,
+            "Env": list(settings.env),
+            "Cmd": list(settings.args[len(settings.entrypoint) :]),
+            "Image": settings.image,
+            "WorkingDir": settings.cwd,
+            "Entrypoint": list(settings.entrypoint) or None,
+            "Labels": dict(settings.labels),
+        },
+        "Layers": [
+            {
+                "Key": layer.key,
+                "DiffID": layer.diff_id or None,
+                "Size": layer.size_bytes,
+                "OfImage": number < record.image_layers,
+            }
+            for number, layer in enumerate(record.layers)
+        ],
     }
 
 

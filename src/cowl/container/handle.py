@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from cowl.container.lifecycle import Containers
+    from cowl.container.snapshots import Snapshot
     from cowl.runtime.protocol import Running
     from cowl.store.containers import ContainerRecord
     from cowl.store.store import Change
@@ -106,6 +107,11 @@ class Container:
         return self._record.finished_at
 
     @property
+    def record(self) -> ContainerRecord:
+        """Its row, as of the last look at the store; not part of the public API."""
+        return self._record
+
+    @property
     def console(self) -> int:
         """The master end of its terminal, or -1 without `tty=True` or in another process."""
         return self._running.console if self._running is not None else -1
@@ -115,6 +121,24 @@ class Container:
         if self._running is None:
             raise ContainerNotRunning(self.id)
         return self._running
+
+    def start(
+        self, *, stdin: int | None = None, stdout: int | None = None, stderr: int | None = None
+    ) -> Container:
+        """Runs its command on its files as they are; for one that was created or has ended. Gives itself.
+
+        stdin, stdout, stderr  file descriptors; None is /dev/null
+        Like one of `Engine.start` it ends with its `with` block, or with the engine. Raises
+        ContainerNotStopped, ContainerBusy, NotFound, CommandNotFound.
+        """
+        from cowl.container.run import start_again
+
+        fresh = start_again(self._service, self._record, (stdin, stdout, stderr))
+        if self._running is not None:
+            self._running.close()
+        self._record, self._running = fresh._record, fresh._running
+        self._service.adopt(self)
+        return self
 
     def refresh(self) -> Container:
         """Looks at the store again; raises NotFound when the container was removed meanwhile."""
@@ -198,6 +222,37 @@ class Container:
     def diff(self) -> tuple[Change, ...]:
         """What the container changed against its image, by path: A(dded), C(hanged), D(eleted)."""
         return self._service.store.changes(self._record)
+
+    def snapshot(self, name: str = "", *, message: str = "") -> Snapshot:
+        """Keeps its files as they are now; it goes on with a fresh upper on top of them.
+
+        Nothing is copied and nothing hashed: of a stopped container the upper is renamed. `name` "" gives
+        a snapshot without a name. Raises SnapshotNameInUse, InvalidSnapshotName, ContainerNotStopped,
+        ContainerBusy, NotFound.
+        """
+        from cowl.container.snapshots import take
+
+        found = take(self._service, self._record, name, message)
+        self._record = self._service.store.containers.get(self.id)
+        return found
+
+    def fork(self, count: int = 1, *, name: str = "") -> list[Container]:
+        """Containers that begin as this one is now, created and not started; each costs an empty upper.
+
+        A nameless snapshot is taken first, and they are forks of it: see `snapshot` and `Snapshot.fork`.
+        """
+        return self.snapshot().fork(count, name=name)
+
+    def restore(self, snapshot: Snapshot | str) -> Container:
+        """Throws away what it wrote, and puts it on a snapshot (also by name or ID). Gives itself.
+
+        Name and settings stay. All or nothing; no file is copied. Raises NotFound, ContainerNotStopped,
+        ContainerBusy.
+        """
+        from cowl.container.snapshots import restore
+
+        self._record = restore(self._service, self._record, snapshot)
+        return self
 
     def size(self) -> tuple[int, int]:
         """(bytes it wrote, the same with its image): apparent sizes; measured now if it runs."""

@@ -13,6 +13,7 @@ from cowl.errors import NotFound
 from cowl.linux.process import NoSuchProcess
 from cowl.oci.image_config import ImageConfig
 from cowl.runtime.stdio import Stdio
+from cowl.store.container_hold import ContainerHold, ContainerNotStopped, check_stopped
 from cowl.store.containers import ContainerRunning
 
 TYPE_CHECKING = False
@@ -75,21 +76,41 @@ class Containers:
         record = self.store.containers.create(
             options.name, str(image.id), keys, settings.to_json(), auto_remove=options.remove
         )
+        return self._launch(record, stdio)
+
+    def start_again(self, record: ContainerRecord, stdio: tuple[int, int, int]) -> Container:
+        """Starts a container that was created or has ended, on its own settings and files.
+
+        Raises ContainerNotStopped, ContainerBusy, NotFound.
+        """
+        return self._launch(self._find(record.id), stdio)
+
+    def _launch(self, record: ContainerRecord, stdio: tuple[int, int, int]) -> Container:
+        """Runs the container's first process; while that comes about nobody may move its upper."""
         try:
-            bundle = make_bundle(self.store, record, settings)
-            running = self._runtime().start(bundle, Stdio(*stdio))
-            try:
-                self.store.containers.started(record.id, running.process)
+            with ContainerHold(record):
                 record = self.store.containers.get(record.id)
-            except BaseException:
-                running.close()
-                raise
+                check_stopped(record)
+                bundle = make_bundle(self.store, record, Settings.from_json(record.settings))
+                running = self._runtime().start(bundle, Stdio(*stdio))
+                try:
+                    self.store.containers.started(record.id, running.process)
+                    record = self.store.containers.get(record.id)
+                except BaseException:
+                    running.close()
+                    raise
+        except ContainerNotStopped:
+            raise
         except BaseException:
-            if options.remove:
+            if record.auto_remove:
                 self._drop(record)
             raise
         box = self._started[record.id] = Container(self, record, running)
         return box
+
+    def adopt(self, box: Container) -> None:
+        """Remembers the handle of a started container in place of the one that it was started with."""
+        self._started[box.id] = box
 
     def close(self) -> None:
         """Kills what was started here and still runs, as the ends of their `with` blocks would.

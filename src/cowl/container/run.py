@@ -11,10 +11,11 @@ from cowl.container.streams import Pipes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from cowl.container.lifecycle import Containers
     from cowl.container.options import RunOptions
+    from cowl.store.container_record import ContainerRecord
     from cowl.store.images import ImageRecord
 
 
@@ -58,9 +59,22 @@ def start(
     streams: tuple[int | None, int | None, int | None],
 ) -> Container:
     """Starts a container on the caller's fds; None among them is /dev/null."""
+    return _on_streams(streams, lambda stdio: service.start(image, name, command, options, stdio))
+
+
+def start_again(
+    service: Containers, record: ContainerRecord, streams: tuple[int | None, int | None, int | None]
+) -> Container:
+    """The same for a container that is there."""
+    return _on_streams(streams, lambda stdio: service.start_again(record, stdio))
+
+
+def _on_streams(
+    streams: tuple[int | None, int | None, int | None], begin: Callable[[tuple[int, int, int]], Container]
+) -> Container:
     null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
     try:
         stdin, stdout, stderr = (null if fd is None else fd for fd in streams)
-        return service.start(image, name, command, options, (stdin, stdout, stderr))
+        return begin((stdin, stdout, stderr))
     finally:
         os.close(null)

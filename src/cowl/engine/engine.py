@@ -7,9 +7,10 @@ from cowl.engine.containers import ContainerCalls
 from cowl.engine.disk import DiskCalls
 from cowl.engine.images import ImageCalls
 from cowl.engine.removal import RemovalCalls
+from cowl.engine.snapshots import SnapshotCalls
 
 
-class Engine(BuildCalls, ImageCalls, ContainerCalls, RemovalCalls, DiskCalls):
+class Engine(BuildCalls, ImageCalls, ContainerCalls, SnapshotCalls, RemovalCalls, DiskCalls):
     """A container engine on one store. Several engines, threads and processes may share a store.
 
     root      the store's directory; None: COWL_ROOT, else /var/lib/cowl for root, else

@@ -63,6 +63,8 @@ class ContainerRecord(Value):
     created_at       seconds since the epoch, like started_at and finished_at (0.0: not yet)
     directory        absolute; holds upper/, work/ and the container room's files
     stack            the layers of its root; `layers` and `layer_keys` read them
+    image_layers     how many of them, from below, are its image's own; the rest was its upper once
+    snapshot_id      what it was forked from or restored to, "" if from nothing
     size_bytes       of its upper, apparent, as measured at its exit; None: measure afresh
     allocated_bytes  of its upper, blocks on disk, likewise
     overhead_bytes   of the rest of its directory, blocks on disk, likewise
@@ -84,6 +86,8 @@ class ContainerRecord(Value):
     size_bytes: int | None
     allocated_bytes: int | None
     overhead_bytes: int | None
+    image_layers: int
+    snapshot_id: str
 
     @property
     def layers(self) -> tuple[Layer, ...]:

@@ -29,13 +29,15 @@ if TYPE_CHECKING:
     from cowl.store.garbage import Deletion
     from cowl.store.leases import Leases
     from cowl.store.owner import Owner
+    from cowl.store.snapshot_record import SnapshotRecord
     from cowl.store.transaction import Row, Transaction
 
 CREATED, RUNNING, EXITED = "created", "running", "exited"
 
 _COLUMNS = (
     "id, name, image, stack, state, exit_code, auto_remove, settings, pid, start_time, boot_id,"
-    " created_at, started_at, finished_at, size_bytes, allocated_bytes, overhead_bytes"
+    " created_at, started_at, finished_at, size_bytes, allocated_bytes, overhead_bytes, image_layers,"
+    " snapshot"
 )
 
 
@@ -57,34 +59,43 @@ class Containers:
         settings: Mapping[str, Any] | str,
         *,
         auto_remove: bool = False,
+        snapshot: SnapshotRecord | None = None,
     ) -> ContainerRecord:
         """A new container, owned by this process until it exits; `name` "" makes one up.
 
-        `image_id` "" is for a container without an image row. When this process dies first, the next
+        `image_id` "" is for a container without an image row. With a `snapshot` the layers are that
+        one's, and its image may be gone. When this process dies first, the next
         open of the store records the container as exited with 137, or removes it if `auto_remove`.
-        Raises NameInUse, InvalidName, NoSuchImage, NoSuchLayer, StoreFull.
+        Raises NameInUse, InvalidName, NoSuchImage, NoSuchSnapshot, NoSuchLayer, StoreFull.
         """
         identity = os.urandom(32).hex()
         wanted = check_name(name) if name else ""
         text = settings if isinstance(settings, str) else json.dumps(settings, separators=(",", ":"))
         with self._database.write(doing="creating a container") as transaction:
             now = self._clock()
-            if image_id and not transaction.run(
+            image_there = image_id and transaction.run(
                 "UPDATE images SET last_used = ? WHERE id = ?", (now, image_id)
-            ):
+            )
+            if image_id and not image_there and snapshot is None:
                 raise NoSuchImage(image_id)
+            if snapshot is None:
+                stack = stack_of_image(transaction, image_id, layer_keys)
+            else:
+                stack = _stack_of_snapshot(transaction, snapshot, now)
             transaction.run(
-                "INSERT INTO containers VALUES"
-                " (?, ?, ?, ?, 'created', 0, ?, ?, ?, NULL, NULL, NULL, ?, 0.0, 0.0, NULL, NULL, NULL, 0.0)",
+                "INSERT INTO containers VALUES (?, ?, ?, ?, 'created', 0, ?, ?, ?, NULL, NULL, NULL,"
+                " ?, 0.0, 0.0, NULL, NULL, NULL, 0.0, ?, ?, NULL, NULL)",
                 (
                     identity,
                     _free_name(transaction, wanted),
                     image_id,
-                    stack_of_image(transaction, image_id, layer_keys),
+                    stack,
                     auto_remove,
                     text,
                     self._owner.register(transaction),
                     now,
+                    len(layer_keys) if snapshot is None else snapshot.image_layers,
+                    "" if snapshot is None else snapshot.id,
                 ),
             )
             self._leases.let_go(transaction, layer_keys)
@@ -110,7 +121,8 @@ class Containers:
             changed = transaction.run(
                 "UPDATE containers SET state = 'running', exit_code = 0, started_at = ?, finished_at = 0.0,"
                 " pid = ?, start_time = ?, boot_id = ?, owner = ?,"
-                " size_bytes = NULL, allocated_bytes = NULL, overhead_bytes = NULL WHERE id = ?",
+                " size_bytes = NULL, allocated_bytes = NULL, overhead_bytes = NULL, files = NULL,"
+                " whiteouts = NULL WHERE id = ?",
                 (
                     self._clock(),
                     process.pid,
@@ -139,7 +151,8 @@ class Containers:
         now = self._clock()
         changed = transaction.run(
             "UPDATE containers SET state = 'exited', exit_code = ?, finished_at = ?, measured_at = ?,"
-            " owner = NULL, size_bytes = ?, allocated_bytes = ?, overhead_bytes = ? WHERE id = ?",
+            " owner = NULL, size_bytes = ?, allocated_bytes = ?, overhead_bytes = ?, files = ?, whiteouts = ?"
+            " WHERE id = ?",
             (
                 exit_code,
                 now,
@@ -147,6 +160,8 @@ class Containers:
                 measure.size_bytes if measure else None,
                 measure.allocated_bytes if measure else None,
                 overhead,
+                measure.files if measure else None,
+                measure.whiteouts if measure else None,
                 identity,
             ),
         )
@@ -248,6 +263,8 @@ class Containers:
             size_bytes=row[14],
             allocated_bytes=row[15],
             overhead_bytes=row[16],
+            image_layers=row[17],
+            snapshot_id=row[18],
         )
 
 
@@ -266,6 +283,16 @@ def dress_root(upper: str, below: str) -> None:
     for name in os.listxattr(below):
         if name == "user.containers.override_stat":
             os.setxattr(upper, name, os.getxattr(below, name))
+
+
+def _stack_of_snapshot(transaction: Transaction, snapshot: SnapshotRecord, now: float) -> int:
+    row = transaction.row("SELECT stack FROM snapshots WHERE id = ?", (snapshot.id,))
+    if row is None:
+        from cowl.store.snapshot_record import NoSuchSnapshot
+
+        raise NoSuchSnapshot(snapshot.name or snapshot.id)
+    transaction.run("UPDATE snapshots SET last_used = ? WHERE id = ?", (now, snapshot.id))
+    return int(row[0])
 
 
 def _free_name(transaction: Transaction, wanted: str) -> str:

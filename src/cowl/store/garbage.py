@@ -55,6 +55,7 @@ class Deletion:
         self._root = root
         self.in_trash: list[str] = []
         self.dropped: list[Dropped] = []
+        self.sync_first = False  # the rows are to be on disk before anything is unlinked, whatever that is
 
     def discard(self, kind: str, name: str, source: str) -> None:
         """Renames a directory into the trash; back if the transaction fails. Missing is fine."""
@@ -75,6 +76,7 @@ class Deletion:
         """Deletes a snapshot's row, and its stack if it was the last to use it."""
         found = self.transaction.row("SELECT stack FROM snapshots WHERE id = ?", (identity,))
         self.transaction.run("DELETE FROM snapshots WHERE id = ?", (identity,))
+        self.transaction.run("UPDATE containers SET snapshot = '' WHERE snapshot = ?", (identity,))
         if found:
             self.drop_stack(found[0])
 
@@ -95,7 +97,7 @@ class Deletion:
         layers = self.transaction.rows(
             "SELECT layer FROM stack_layers WHERE stack = ? ORDER BY position DESC", (stack,)
         )
-        if self.transaction.run(f"DELETE FROM stacks WHERE id = ? AND {_UNUSED_STACK}", (stack,)):
+        if drop_unused_stack(self.transaction, stack):
             self.drop_unreferenced(row[0] for row in layers)
 
     def drop_unreferenced(self, keys: Iterable[str]) -> None:
@@ -141,6 +143,11 @@ class Deletion:
         self.dropped.append(layer)
 
 
+def drop_unused_stack(transaction: Transaction, stack: int) -> int:
+    """Deletes a stack's row if nobody uses it (any more): how many it were. Its layers stay."""
+    return transaction.run(f"DELETE FROM stacks WHERE id = ? AND {_UNUSED_STACK}", (stack,))
+
+
 def delete(
     database: Database,
     body: Callable[[Deletion], T],
@@ -171,7 +178,7 @@ def _delete_once(
         with database.write(doing=doing) as transaction:
             deletion = Deletion(transaction, root)
             result = body(deletion)
-        if deletion.dropped:
+        if deletion.dropped or deletion.sync_first:
             database.sync()
         for path in deletion.in_trash:
             unlink(path)

@@ -21,13 +21,15 @@ if TYPE_CHECKING:
     from cowl.store.owner import Owner
     from cowl.store.transaction import Row, Transaction
 
+_BY_CONTENT = "FROM layers WHERE diff_id = ? AND parent_chain = ? ORDER BY created_at, key"
 COLUMNS = "key, diff_id, parent_chain, size_bytes, allocated_bytes, files, whiteouts, tar_bytes, created_at"
 
 
 class Layer(Value):
     """A published layer. Immutable; its directory is `layers/<key>`.
 
-    key              64 hex digits; of diff_id, or of diff_id and the chain below if it depends on that
+    key              64 hex digits; they say nothing of what is in it
+    diff_id          "" of what was a container's upper and was never hashed: see `Layers.hashed`
     parent_chain     what it depends on below (a ChainID), "" if on nothing
     size_bytes       apparent: file lengths of diff/, each inode once; Docker's SIZE
     allocated_bytes  blocks on disk of the whole layer directory, the recipe included
@@ -118,34 +120,39 @@ class Layers:
         Raises StoreFull, StoreFailed (a failed fsync is never tried again).
         """
         key = layer_key(diff_id, parent)
-        known = self._hold_known(key)
+        known = self._hold_known(diff_id, parent)
         if known:
             stage.drop()
             return known
         try:
-            fresh = self._measured(stage, key, diff_id, parent, tar_bytes)
+            fresh = self.measured(stage, key, DiffId(diff_id), parent or "", tar_bytes)
             with self._database.write(durable=True, doing="publishing a layer") as transaction:
-                published = self._publish(transaction, stage, fresh)
+                published = self._hold(transaction, diff_id, parent)
+                if published is None:
+                    published = self.publish(transaction, stage, fresh)
+                    self._leases.hold(transaction, key)
         except OSError as problem:
             raise from_os(self._root.path, "publishing a layer", problem) from problem
         stage.drop()
         return published
 
-    def _hold_known(self, key: str) -> Layer | None:
+    def _hold_known(self, diff_id: str, parent: str | None) -> Layer | None:
         """The layer, if it is there, pinned before anybody can remove it."""
-        if not self._database.row("SELECT 1 FROM layers WHERE key = ?", (key,)):
+        if not self._database.row(f"SELECT 1 {_BY_CONTENT}", (diff_id, parent or "")):
             return None
         with self._database.write(doing="publishing a layer") as transaction:
-            return self._hold(transaction, key)
+            return self._hold(transaction, diff_id, parent)
 
-    def _hold(self, transaction: Transaction, key: str) -> Layer | None:
-        row = transaction.row(f"SELECT {COLUMNS} FROM layers WHERE key = ?", (key,))
+    def _hold(self, transaction: Transaction, diff_id: str, parent: str | None) -> Layer | None:
+        row = transaction.row(f"SELECT {COLUMNS} {_BY_CONTENT}", (diff_id, parent or ""))
         if row is None:
             return None
-        self._leases.hold(transaction, key)
+        self._leases.hold(transaction, row[0])
         return layer_of(row)
 
-    def _measured(self, stage: Stage, key: str, diff_id: str, parent: str | None, tar_bytes: int) -> Layer:
+    def measured(
+        self, stage: Stage, key: str, diff_id: DiffId, parent_chain: str = "", tar_bytes: int = 0
+    ) -> Layer:
         """Brings the staged files to disk, then measures them: before that, blocks are not allocated."""
         from cowl.layer.measure import measure_layer
 
@@ -158,8 +165,8 @@ class Layers:
         found = measure_layer(stage.path)
         return Layer(
             key,
-            DiffId(diff_id),
-            parent or "",
+            diff_id,
+            parent_chain,
             found.size_bytes,
             found.allocated_bytes,
             found.files,
@@ -168,30 +175,55 @@ class Layers:
             self._clock(),
         )
 
-    def _publish(self, transaction: Transaction, stage: Stage, layer: Layer) -> Layer:
-        """Under the lock: the rename and the row, or what another process published meanwhile."""
-        winner = self._hold(transaction, layer.key)
-        if winner:
-            return winner
+    def publish(self, transaction: Transaction, stage: Stage, layer: Layer) -> Layer:
+        """Under the lock: the rename and the row of a measured layer, which nothing refers to yet."""
         target = self._root.layer(layer.key)
         if os.path.lexists(target):  # left by a crash, and not yet seen by an open
             os.rename(target, f"{self._root.trash}/{trash_name('layer', layer.key)}")
         transaction.undo(lambda: _rename_back(target, stage.path))
         os.rename(stage.path, target)
         fsync_dir(self._root.layers)
-        row = tuple(layer.as_dict().values())
-        transaction.run(f"INSERT INTO layers ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
-        self._leases.hold(transaction, layer.key)
+        insert_layer(transaction, layer)
         return layer
+
+    def hashed(self, key: str, check: Callable[[], object] = bool) -> Layer:
+        """The layer with its diff_id, which it gets now if it never had one: all of it is read then.
+
+        One process does that, others wait; `check` is called now and then and may raise to give up.
+        Raises NoSuchLayer, ReservedName of `layer.pack`, OSError.
+        """
+        layer = self.get(key)
+        return layer if layer.diff_id else self._hash(key, check)
+
+    def _hash(self, key: str, check: Callable[[], object]) -> Layer:
+        from cowl.layer.ownership import for_euid
+        from cowl.layer.pack import pack
+        from cowl.store.turn import Turn
+
+        with self._leases.start("hash") as lease, Turn(self._root.locks, "hash", key, check):
+            lease.pin(key)
+            layer = self.get(key)
+            if layer.diff_id:
+                return layer
+            owners = for_euid(os.geteuid())
+            packed = pack(self._root.diff(key), lambda _part: check(), owners=owners, clean=False)
+            with self._database.write(durable=True, doing="hashing a layer") as transaction:
+                transaction.run(
+                    "UPDATE layers SET diff_id = ?, tar_bytes = ? WHERE key = ?",
+                    (packed.diff_id, packed.tar_bytes, key),
+                )
+            return layer.replace(diff_id=packed.diff_id, tar_bytes=packed.tar_bytes)
 
     def find(self, diff_id: str, parent: str | None = None) -> Layer | None:
         """The layer with this diff_id that fits on the chain `parent` (a ChainID), or None.
 
         One that depends on nothing below fits on every chain.
         """
-        keys = [layer_key(diff_id, None)] + ([layer_key(diff_id, parent)] if parent else [])
-        marks = ", ".join("?" * len(keys))
-        row = self._database.row(f"SELECT {COLUMNS} FROM layers WHERE key IN ({marks})", keys)
+        row = self._database.row(
+            f"SELECT {COLUMNS} FROM layers WHERE diff_id = ? AND parent_chain IN ('', ?)"
+            " ORDER BY parent_chain, created_at, key",
+            (diff_id, parent or ""),
+        )
         return layer_of(row) if row else None
 
     def get(self, key: str) -> Layer:
@@ -228,8 +260,16 @@ class Layers:
         return self._root.layer(key)
 
 
+def insert_layer(transaction: Transaction, layer: Layer) -> None:
+    """Writes a new layer's row."""
+    row = tuple(layer.as_dict().values())
+    transaction.run(f"INSERT INTO layers ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+
+
 def layer_key(diff_id: str, parent: str | None) -> str:
-    """The key of a layer: its diff_id's hex, or a hash of that and the chain that it depends on."""
+    """A key for a layer that is hashed before it is published: its diff_id's hex, or a hash of that and the
+    chain that it depends on. Two processes that make the same layer meet in it; nobody may ask for a layer
+    by it, since one with that diff_id may have another (see `Layers.find`)."""
     if not parent:
         return DiffId.parse(diff_id).hex
     from hashlib import sha256  # loads OpenSSL, and few layers need it

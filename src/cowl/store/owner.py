@@ -59,7 +59,8 @@ class Owner:
         gone = transaction.run(
             "DELETE FROM owners WHERE id = ?1"
             " AND NOT EXISTS (SELECT 1 FROM leases WHERE owner = ?1)"
-            " AND NOT EXISTS (SELECT 1 FROM containers WHERE owner = ?1)",
+            " AND NOT EXISTS (SELECT 1 FROM containers WHERE owner = ?1)"
+            " AND NOT EXISTS (SELECT 1 FROM upper_moves WHERE owner = ?1)",
             (self.id,),
         )
         if gone and self._lock_fd >= 0:

@@ -3,7 +3,8 @@
 Whatever is half-made is in one of these places, and found there: rows of owners whose process is
 dead; their directories under `staging/`; a directory of `layers/`, `containers/`, `caches/` or
 `volumes/` without a row, which needs such an owner or another boot to come about; a lock file without
-a row; anything in `trash/`. When none of them shows, an open looks no further.
+a row; anything in `trash/`. When none of them shows, an open looks no further. An upper that was on its
+way into a layer or the trash goes home before anything else is cleared (see `upper_moves`).
 """
 
 from __future__ import annotations
@@ -108,6 +109,7 @@ class _Reconciliation:
         self._now = now
 
     def run(self, boot: str) -> None:
+        self._bring_uppers_home()
         self._restore_trash()
         for row in self._transaction.rows("SELECT * FROM owners"):
             if not is_alive(self._root.locks, row):
@@ -122,6 +124,15 @@ class _Reconciliation:
         self._discard_strangers("stage", self._root.staging, "SELECT id FROM owners")
         self._drop_locks()
         self._transaction.run("INSERT OR REPLACE INTO meta VALUES ('boot_id', ?)", (boot,))
+
+    def _bring_uppers_home(self) -> None:
+        if not self._transaction.row("SELECT 1 FROM upper_moves"):
+            return
+        from cowl.store.upper_moves import undo_moves
+
+        owners = self._transaction.rows("SELECT * FROM owners")
+        living = {row[0] for row in owners if is_alive(self._root.locks, row)}
+        undo_moves(self._transaction, self._root, lambda owner: owner in living)
 
     def _drop_owner(self, owner: str) -> None:
         self._transaction.run("DELETE FROM leases WHERE owner = ?", (owner,))

@@ -175,6 +175,30 @@ ALTER TABLE images ADD COLUMN created TEXT GENERATED ALWAYS AS (
 ) VIRTUAL;
 CREATE INDEX images_listed ON images (created_at, id, stack, last_used, created);
 """,
+    """
+-- Of a container's stack the lowest `image_layers` are its image's own, what lies above was an upper once.
+-- `snapshot` is what it was forked from or restored to. What was measured at its exit has two figures more.
+-- A snapshot may go without a name. An upper on its way into a layer, or (layer '') into the trash, is
+-- here for as long as its owner may have to be helped.
+ALTER TABLE containers ADD COLUMN image_layers INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE containers ADD COLUMN snapshot TEXT NOT NULL DEFAULT '';
+ALTER TABLE containers ADD COLUMN files INTEGER;
+ALTER TABLE containers ADD COLUMN whiteouts INTEGER;
+UPDATE containers SET image_layers = (SELECT count(*) FROM stack_layers WHERE stack = containers.stack);
+CREATE INDEX containers_by_snapshot ON containers (snapshot) WHERE snapshot != '';
+DROP TABLE snapshots;
+CREATE TABLE snapshots (
+    id TEXT PRIMARY KEY, name TEXT NOT NULL, container TEXT NOT NULL, image TEXT NOT NULL,
+    stack INTEGER NOT NULL REFERENCES stacks (id), settings TEXT NOT NULL, message TEXT NOT NULL,
+    created_at REAL NOT NULL, last_used REAL NOT NULL, image_layers INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE UNIQUE INDEX snapshots_by_name ON snapshots (name) WHERE name != '';
+CREATE INDEX snapshots_by_stack ON snapshots (stack);
+CREATE INDEX snapshots_by_container ON snapshots (container);
+CREATE TABLE upper_moves (
+    container TEXT PRIMARY KEY, owner TEXT NOT NULL, layer TEXT NOT NULL
+) WITHOUT ROWID;
+""",
 )
 VERSION = 1 + len(CHANGES)
 

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from cowl.store.leases import Lease
     from cowl.store.notes import Notes
     from cowl.store.rows import ContainerRow, Rows, VolumeRow
+    from cowl.store.snapshots import Snapshots
     from cowl.store.steps import Steps
 
 
@@ -130,6 +131,13 @@ class Store:
         from cowl.store.failed_steps import FailedSteps
 
         return FailedSteps(self._database, self._leases, self._clock)
+
+    @property
+    def snapshots(self) -> Snapshots:
+        """Frozen uppers of containers; likewise."""
+        from cowl.store.snapshots import Snapshots
+
+        return Snapshots(self._database, self._owner, self.layers, self.containers, self._clock)
 
     def _forked(self) -> None:
         """In a forked child: what the parent has half-made is the parent's."""
@@ -256,10 +264,12 @@ class Store:
         return measure(path)
 
     def changes(self, container: ContainerRecord) -> tuple[Change, ...]:
-        """What a container changed against its layers, by path."""
-        from cowl.layer.changes import changes
+        """What a container changed against its image, by path: also what was frozen since."""
+        from cowl.layer.changes import merged_changes
 
-        return changes(container.upper, self.view(container.layer_keys))
+        own = container.layer_keys[: container.image_layers]
+        frozen = self._trees(container.layer_keys[container.image_layers :])
+        return merged_changes([container.upper, *frozen], self.view(own))
 
     def contents(self, stacks: Sequence[Stack]) -> tuple[Contents, ...]:
         """What stacks of layers hold, file by file, for accounting; each layer is read once.

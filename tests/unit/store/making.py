@@ -106,5 +106,6 @@ def die() -> None:
 def leftovers(root: os.PathLike[str] | str) -> dict[str, list[str]]:
     """What lies in the directories for half-made and half-deleted things; empty when nothing does."""
     found = {place: sorted(os.listdir(os.path.join(root, place))) for place in ("staging", "trash")}
-    found["locks"] = [name for name in os.listdir(os.path.join(root, "locks")) if name != "db.lock"]
+    locks = os.listdir(os.path.join(root, "locks"))
+    found["locks"] = [name for name in locks if not name.endswith(".lock")]  # those are never unlinked
     return {place: names for place, names in found.items() if names}

@@ -15,7 +15,7 @@ def test_snapshots_volumes_and_shared_inodes(store: Store) -> None:
     with store._database.write() as transaction:
         (stack,) = transaction.rows("SELECT stack FROM images")[0]
         transaction.run(
-            "INSERT INTO snapshots VALUES ('s', 'name', ?, ?, ?, '{}', 'why', 1.0, 2.0)",
+            "INSERT INTO snapshots VALUES ('s', 'name', ?, ?, ?, '{}', 'why', 1.0, 2.0, 1)",
             (box.id, image.id, stack),
         )
         for name in ("used", "unused"):
