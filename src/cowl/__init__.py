@@ -15,6 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cowl.accounting.budget import Budget as Budget
     from cowl.accounting.budget import Excess as Excess
+    from cowl.accounting.compare import Comparison as Comparison
     from cowl.accounting.explanation import Explanation as Explanation
     from cowl.accounting.usage import Usage as Usage
     from cowl.caches import InlineCacheTarget as InlineCacheTarget
@@ -55,6 +56,7 @@ _HOMES = {
     "CacheOnlyOutput": "cowl.outputs",
     "CommandNotExecutable": "cowl.runtime.failures",
     "CommandNotFound": "cowl.runtime.failures",
+    "Comparison": "cowl.accounting.compare",
     "CompletedRun": "cowl.container.result",
     "Config": "cowl.config",
     "Conflict": "cowl.errors",

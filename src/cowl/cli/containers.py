@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 
 from cowl import CowlError
-from cowl.cli.text import visible
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,12 +33,3 @@ def _removed(engine: Engine, name: str, *, force: bool) -> bool:
         return False
     print(name)
     return True
-
-
-def diff(call: Call) -> int:
-    """`cowl diff`: A(dded), C(hanged) and D(eleted) paths."""
-    with call.engine() as engine:
-        changes = engine.container(call.words[0]).diff()
-    for change in changes:
-        print(visible(f"{change.kind} {change.path}"))
-    return 0

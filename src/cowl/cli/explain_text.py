@@ -173,15 +173,9 @@ def _differences(node: Any, name: str, width: int, level: int) -> Iterator[str]:
     figures = (node.size_bytes, node.other_bytes)
     one, two = map(human.short_size, figures)
     label = _fitted(name, width - 30 - 2 * level)
-    yield f"{one:>8} {two:>8}  {signed(node.other_bytes - node.size_bytes):>10}  {'  ' * level}{label}"
+    yield f"{one:>8} {two:>8}  {human.signed(node.other_bytes - node.size_bytes):>10}  {'  ' * level}{label}"
     for child in node.children:
         slash = "/" if child.directory else ""
         yield from _differences(child, child.path.rpartition("/")[2] + slash, width, level + 1)
     if node.left_out:
         yield f"{'':>29}  {'  ' * (level + 1)}({node.left_out} more)"
-
-
-def signed(count: int) -> str:
-    """A difference: "+1.2MB", "-300B", "0B"."""
-    sign = "+" if count > 0 else "-" if count < 0 else ""
-    return f"{sign}{human.short_size(abs(count))}"

@@ -25,6 +25,12 @@ def short_size(count: float) -> str:
     return size(count, 3)
 
 
+def signed(count: int) -> str:
+    """A difference of bytes: "+1.2MB", "-300B", "0B"."""
+    sign = "+" if count > 0 else "-" if count < 0 else ""
+    return f"{sign}{short_size(abs(count))}"
+
+
 def duration(seconds: float) -> str:
     """units.HumanDuration: "Less than a second", "About a minute", "3 weeks"."""
     if seconds < 1:

@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 def to_json(value: Any, **more: Any) -> str:
     """One indented document, `more` as further members. ASCII, so that names that aren't UTF-8 survive: a
     byte 0xff is the lone surrogate \\udcff, as os.fsdecode has it."""
-    return json.dumps({**plain(value), **{name: plain(each) for name, each in more.items()}}, indent=2)
+    found = plain(value)
+    if more:
+        found.update({name: plain(each) for name, each in more.items()})
+    return json.dumps(found, indent=2)
 
 
 def plain(value: Any) -> Any:

@@ -9,6 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from cowl.accounting.compare import Comparison
     from cowl.accounting.explanation import Explanation
     from cowl.accounting.subjects import Subject
     from cowl.accounting.usage import Usage
@@ -43,6 +44,18 @@ class DiskCalls(Wiring):
         kinds = (kind,) if kind else ("container", "image")
         subjects = [self._subject(each, kinds) for each in (name, other) if each]
         return explain(self.store, *subjects, depth=depth, top=top)
+
+    def compare(self, before: str, after: str) -> Comparison:
+        """What is different between any two of images, containers and layers, path by path, with sizes.
+
+        Each is a reference, a name, an ID, a layer's diff_id or key, or the beginning of one of the latter;
+        looked for among containers, images, layers. Only files are read that do not come from one layer.
+        Raises NotFound, Conflict, Invalid, Corrupt as `explain` does.
+        """
+        from cowl.accounting.compare import compare
+
+        kinds = ("container", "image", "layer")
+        return compare(self.store, self._subject(before, kinds), self._subject(after, kinds))
 
     def _subject(self, name: str, kinds: Sequence[str]) -> Subject:
         from cowl.accounting.subjects import find_subject

@@ -14,9 +14,11 @@ from cowl.layer.stacked import Stacked, stack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from typing import TypeAlias
 
+    from cowl.layer.comparison import PathChange as PathChange
+    from cowl.layer.comparison import Side
     from cowl.layer.duplicates import Candidate
     from cowl.layer.duplicates import Duplicate as Duplicate
     from cowl.layer.listing import Listing
@@ -54,11 +56,24 @@ class Contents:
 
     stacked  its layers by position, bottom first; a tree on top is the last
     trees    their directories, likewise
+    lone     the listing of a layer that stands alone, so that what it takes away is known
     """
 
-    def __init__(self, stacked: Stacked, trees: Sequence[str]) -> None:
+    def __init__(self, stacked: Stacked, trees: Sequence[str], lone: Listing | None = None) -> None:
         self.stacked = stacked
         self.trees = tuple(trees)
+        self._lone = lone
+
+    def compare(self, after: Contents) -> Iterator[PathChange]:
+        """What is different in `after`, path by path; what both have of one layer is not read."""
+        from cowl.layer.comparison import compare
+
+        return compare(self._side(), after._side())
+
+    def _side(self) -> Side:
+        from cowl.layer.comparison import Side
+
+        return Side(self.stacked, self.trees, self._lone.whiteouts if self._lone else frozenset())
 
     def copy_ups(self) -> list[CopyUp]:
         """The files that a layer has again without another byte in them; reads them all."""
@@ -86,16 +101,18 @@ def read_contents(database: Database, stacks: Sequence[Stack]) -> tuple[Contents
     def listings(keys: Sequence[str], top: str) -> Iterator[Listing]:
         for key in keys:
             listing = kept.get(key) or _read(database, key)
-            if counts[key] > 1:
+            if counts[key] > 1 or len(keys) == 1:
                 kept[key] = listing
             yield listing
         if top:
             yield read_listing(top)
 
-    def trees(keys: Sequence[str], top: str) -> Iterable[str]:
-        return [*map(database.root.diff, keys), *([top] if top else ())]
+    def contents(keys: Sequence[str], top: str) -> Contents:
+        stacked = stack(listings(keys, top))
+        trees = [*map(database.root.diff, keys), *([top] if top else ())]
+        return Contents(stacked, trees, kept[keys[0]] if len(trees) == len(keys) == 1 else None)
 
-    return tuple(Contents(stack(listings(*each)), list(trees(*each))) for each in stacks)
+    return tuple(contents(*each) for each in stacks)
 
 
 def _read(database: Database, key: str) -> Listing:

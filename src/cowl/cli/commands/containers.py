@@ -63,10 +63,12 @@ CONTAINERS = (
     ),
     Command(
         "diff",
-        "Inspect changes to files or directories on a container's filesystem",
-        "CONTAINER",
-        "containers:diff",
-        (1, 1),
+        "Inspect changes to files or directories on a container's filesystem, or between any two of"
+        " containers, images and layers",
+        "[OPTIONS] CONTAINER | BEFORE AFTER",
+        "compare:diff",
+        (1, 2),
+        (Flag("json", "", BOOL, "Print a JSON document"),),
         aliases=("container diff",),
     ),
     Command(
