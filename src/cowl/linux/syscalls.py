@@ -39,6 +39,7 @@ _X86_64 = {
     "prlimit64": 302,
     "syncfs": 306,
     "setns": 308,
+    "renameat2": 316,
     "seccomp": 317,
     "statx": 332,
 }
@@ -65,6 +66,7 @@ _GENERIC = {
     "prlimit64": 261,
     "syncfs": 267,
     "setns": 268,
+    "renameat2": 276,
     "seccomp": 277,
     "statx": 291,
 }

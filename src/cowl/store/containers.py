@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from cowl.store.owner import Owner
     from cowl.store.snapshot_record import SnapshotRecord
     from cowl.store.transaction import Row, Transaction
+    from cowl.store.volume_record import Claim
 
 CREATED, RUNNING, EXITED = "created", "running", "exited"
 
@@ -60,18 +61,21 @@ class Containers:
         *,
         auto_remove: bool = False,
         snapshot: SnapshotRecord | None = None,
+        volumes: Sequence[Claim] = (),
     ) -> ContainerRecord:
         """A new container, owned by this process until it exits; `name` "" makes one up.
 
         `image_id` "" is for a container without an image row. With a `snapshot` the layers are that
         one's, and its image may be gone. When this process dies first, the next
         open of the store records the container as exited with 137, or removes it if `auto_remove`.
-        Raises NameInUse, InvalidName, NoSuchImage, NoSuchSnapshot, NoSuchLayer, StoreFull.
+        Of its `volumes` those that are missing are made, to last from then on.
+        Raises NameInUse, InvalidName, NoSuchImage, NoSuchSnapshot, NoSuchLayer, VolumeDamaged, StoreFull.
         """
         identity = os.urandom(32).hex()
         wanted = check_name(name) if name else ""
         text = settings if isinstance(settings, str) else json.dumps(settings, separators=(",", ":"))
-        with self._database.write(doing="creating a container") as transaction:
+        lasting = any(not (each.anonymous and auto_remove) for each in volumes)
+        with self._database.write(durable=lasting, doing="creating a container") as transaction:
             now = self._clock()
             image_there = image_id and transaction.run(
                 "UPDATE images SET last_used = ? WHERE id = ?", (now, image_id)
@@ -99,6 +103,10 @@ class Containers:
                 ),
             )
             self._leases.let_go(transaction, layer_keys)
+            if volumes:
+                from cowl.store.volumes import claim
+
+                claim(transaction, self._root, identity, volumes, now)
         self._make_directories(identity, layer_keys)
         return self.get(identity)
 
@@ -110,7 +118,7 @@ class Containers:
             os.mkdir(f"{directory}/work", 0o700)
             dress_root(f"{directory}/upper", self._root.diff(layer_keys[-1]) if layer_keys else "")
         except BaseException as problem:  # Ctrl-C too
-            delete(self._database, lambda deletion: deletion.drop_container(identity))
+            delete(self._database, lambda deletion: deletion.drop_container(identity, volumes=True))
             if isinstance(problem, OSError):
                 raise from_os(self._root.path, "creating a container", problem) from problem
             raise
@@ -149,6 +157,10 @@ class Containers:
     ) -> None:
         overhead = overhead_bytes(self._root.container(identity)) if measure else None
         now = self._clock()
+        if transaction.row("SELECT 1 FROM container_volumes WHERE container = ?", (identity,)):
+            from cowl.store.volumes import note_use
+
+            note_use(transaction, identity, now)
         changed = transaction.run(
             "UPDATE containers SET state = 'exited', exit_code = ?, finished_at = ?, measured_at = ?,"
             " owner = NULL, size_bytes = ?, allocated_bytes = ?, overhead_bytes = ?, files = ?, whiteouts = ?"
@@ -184,18 +196,29 @@ class Containers:
                     ),
                 )
 
-    def remove(self, identity: str) -> None:
-        """Deletes a container with its upper. Raises NoSuchContainer, ContainerRunning."""
+    def remove(self, identity: str, *, volumes: bool = False) -> None:
+        """Deletes a container with its upper, and its anonymous volumes with `volumes`.
+
+        These go in any case when it was to be removed at its end. Raises NoSuchContainer,
+        ContainerRunning.
+        """
 
         def body(deletion: Deletion) -> None:
             row = deletion.transaction.row(
-                "SELECT name, state, pid, start_time, boot_id FROM containers WHERE id = ?", (identity,)
+                "SELECT name, state, pid, start_time, boot_id,"
+                " EXISTS (SELECT 1 FROM container_volumes WHERE container = id)"
+                " FROM containers WHERE id = ?",
+                (identity,),
             )
             if row is None:
                 raise NoSuchContainer(identity)
-            if row[1] == RUNNING and ProcessId(*row[2:]).alive():
+            if row[1] == RUNNING and ProcessId(*row[2:5]).alive():
                 raise ContainerRunning(row[0], identity)
-            deletion.drop_container(identity)
+            if row[1] == RUNNING and row[5]:
+                from cowl.store.volumes import note_use
+
+                note_use(deletion.transaction, identity, self._clock())
+            deletion.drop_container(identity, volumes=volumes)
             self._owner.retire(deletion.transaction)
 
         delete(self._database, body, "removing a container")

@@ -17,7 +17,7 @@ from cowl.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from typing import TypeVar
 
     from cowl.store.database import Database
@@ -64,13 +64,34 @@ class Deletion:
         if _rename(source, target):
             self.in_trash.append(target)
 
-    def drop_container(self, identity: str) -> None:
-        """Deletes a container's row and directory, and its stack if it was the last to use it."""
-        found = self.transaction.row("SELECT stack FROM containers WHERE id = ?", (identity,))
+    def drop_container(self, identity: str, *, volumes: bool = False) -> None:
+        """Deletes a container's row and directory, and its stack if it was the last to use it.
+
+        Its anonymous volumes go too with `volumes`, or when it was to be removed at its end.
+        """
+        found = self.transaction.row(
+            "SELECT stack, auto_remove, EXISTS (SELECT 1 FROM container_volumes WHERE container = id)"
+            " FROM containers WHERE id = ?",
+            (identity,),
+        )
+        mine = self._volumes_of(identity) if found and found[2] and (volumes or found[1]) else ()
         self.transaction.run("DELETE FROM containers WHERE id = ?", (identity,))
         self.discard("container", identity, self._root.container(identity))
         if found:
             self.drop_stack(found[0])
+        for name in mine:
+            self.drop_volume(name)
+
+    def _volumes_of(self, container: str) -> Sequence[str]:
+        from cowl.store.volumes import anonymous_of
+
+        return anonymous_of(self.transaction, container)
+
+    def drop_volume(self, name: str) -> None:
+        """Deletes a volume with what is in it. Raises VolumeInUse while a container has it."""
+        from cowl.store.volumes import drop_volume
+
+        drop_volume(self, name, self._root.volume(name))
 
     def drop_snapshot(self, identity: str) -> None:
         """Deletes a snapshot's row, and its stack if it was the last to use it."""

@@ -121,6 +121,7 @@ class _Reconciliation:
         self._drop_missing_caches()
         self._discard_strangers("cache", self._root.caches, "SELECT id FROM cache_mounts")
         self._discard_strangers("volume", self._root.volumes, "SELECT name FROM volumes")
+        self._finish_volumes()
         self._discard_strangers("stage", self._root.staging, "SELECT id FROM owners")
         self._drop_locks()
         self._transaction.run("INSERT OR REPLACE INTO meta VALUES ('boot_id', ?)", (boot,))
@@ -139,7 +140,11 @@ class _Reconciliation:
         rows = self._transaction.rows(
             "SELECT id, state, auto_remove FROM containers WHERE owner = ?", (owner,)
         )
+        from cowl.store.volumes import note_use
+
         for identity, state, auto_remove in rows:
+            if state == "running":
+                note_use(self._transaction, identity, self._now)
             if auto_remove or not os.path.isdir(f"{self._root.container(identity)}/work"):
                 self._deletion.drop_container(identity)
             elif state == "running":
@@ -160,7 +165,7 @@ class _Reconciliation:
                 os.rename(source, target)
                 continue
             if kind == "container":
-                self._transaction.run("DELETE FROM containers WHERE id = ?", (key,))
+                self._deletion.drop_container(key)
             self._deletion.in_trash.append(source)
 
     def _missing(self, kind: str, key: str) -> str:
@@ -185,6 +190,14 @@ class _Reconciliation:
         for (identity,) in self._transaction.rows("SELECT id FROM containers WHERE owner IS NULL"):
             if not os.path.isdir(self._root.container(identity)):
                 self._deletion.drop_container(identity)
+
+    def _finish_volumes(self) -> None:
+        """A volume that was just being filled gets the rest."""
+        for (name,) in self._transaction.rows("SELECT name FROM volumes"):
+            if os.path.isdir(f"{self._root.volume(name)}/fill"):
+                from cowl.store.volumes import finish_filling
+
+                finish_filling(self._root.volume(name))
 
     def _discard_strangers(self, kind: str, directory: str, known: str) -> None:
         rows: list[Row] = self._transaction.rows(known)

@@ -66,6 +66,10 @@ class RootDirectory:
         """The directory of a volume: `data/` is what containers see."""
         return f"{self.volumes}/{name}"
 
+    def volume_data(self, name: str) -> str:
+        """What containers see of a volume."""
+        return f"{self.volumes}/{name}/data"
+
     def check(self) -> bool:
         """Whether a store's database stands here; raises NotAStore or StoreDenied if none may.
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from cowl.events import Emit
     from cowl.layer.changes import Change as Change
     from cowl.layer.measure import Measure
-    from cowl.layer.view import MergedView
+    from cowl.layer.view import MergedView as MergedView
     from cowl.store.apply import Receipt, Targets
     from cowl.store.blobs import Blobs
     from cowl.store.cache_mounts import CacheMounts
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from cowl.store.rows import ContainerRow, Rows, VolumeRow
     from cowl.store.snapshots import Snapshots
     from cowl.store.steps import Steps
+    from cowl.store.volumes import Volumes
 
 
 class Store:
@@ -126,6 +127,13 @@ class Store:
         return Blobs(self._database)
 
     @property
+    def volumes(self) -> Volumes:
+        """The volumes; likewise, and a container without any never asks."""
+        from cowl.store.volumes import Volumes
+
+        return Volumes(self._database, self._owner, self.layers, self._clock)
+
+    @property
     def failed_steps(self) -> FailedSteps:
         """What is kept of failed steps; likewise."""
         from cowl.store.failed_steps import FailedSteps
@@ -200,7 +208,7 @@ class Store:
 
     def view(self, layer_keys: Sequence[str], upper: str = "") -> MergedView:
         """The merged tree of these layers (bottom first), perhaps with an upper, without mounting it."""
-        from cowl.layer.view import MergedView
+        from cowl.layer.view import MergedView as MergedView
 
         trees = self._trees(layer_keys)
         return MergedView([upper, *trees] if upper else trees)

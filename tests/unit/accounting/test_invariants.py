@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from hypothesis import HealthCheck, given, settings
@@ -156,7 +157,7 @@ class StoreMachine(RuleBasedStateMachine):
         objects += [("cache", mount.id) for mount in found.cache_mounts]
         chosen = [thing for thing in objects if data.draw(st.booleans())]
         before = content_bytes(verify(str(self.root)))
-        remove = {
+        remove: dict[str, Callable[[str], object]] = {
             "image": self.store.images.remove,
             "container": self.store.containers.remove,
             "step": self.store.steps.forget,
