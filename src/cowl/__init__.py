@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from cowl.container.result import RunFailed as RunFailed
     from cowl.container.result import RunTimeout as RunTimeout
     from cowl.container.snapshots import Snapshot as Snapshot
+    from cowl.container.volumes import Volume as Volume
     from cowl.dockerfile.checks.finding import Finding as Finding
     from cowl.engine import Engine as Engine
     from cowl.errors import Conflict as Conflict
@@ -87,6 +88,7 @@ _HOMES = {
     "TarOutput": "cowl.outputs",
     "Unavailable": "cowl.errors",
     "Usage": "cowl.accounting.usage",
+    "Volume": "cowl.container.volumes",
 }
 
 __all__ = [*_HOMES, "__version__"]  # noqa: PLE0604

@@ -1,4 +1,4 @@
-"""inspect, for images and containers."""
+"""inspect, for images, containers and volumes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from cowl import Engine
     from cowl.cli.call import Call
 
-KINDS = ("container", "image")  # in the order in which a bare name is looked up
+KINDS = ("container", "image", "volume")  # in the order in which a bare name is looked up
 TEMPLATE_ERROR = 64  # Docker's exit code for a template that does not parse
 
 
@@ -23,7 +23,7 @@ class UnknownType(Invalid):
 
 
 class NoSuchObject(NotFound):
-    """Neither a container nor an image has that name."""
+    """No container, image or volume has that name."""
 
 
 def inspect(call: Call) -> int:
@@ -42,6 +42,11 @@ def inspect_images(call: Call) -> int:
 def inspect_containers(call: Call) -> int:
     """`cowl container inspect`."""
     return _inspect(call, ("container",), size=call.on("size"))
+
+
+def inspect_volumes(call: Call) -> int:
+    """`cowl volume inspect`."""
+    return _inspect(call, ("volume",), size=False)
 
 
 def _inspect(call: Call, kinds: tuple[str, ...], *, size: bool) -> int:
@@ -69,6 +74,8 @@ def _attrs(engine: Engine, name: str, kinds: tuple[str, ...], *, size: bool) -> 
         try:
             if kind == "image":
                 return engine.image(name).attrs()
+            if kind == "volume":
+                return engine.volume(name).attrs()
             box = engine.container(name)
             written, virtual = box.size() if size else (0, 0)
             return {**box.attrs(), **({"SizeRw": written, "SizeRootFs": virtual} if size else {})}

@@ -132,7 +132,7 @@ def test_all_help_fits(columns: int) -> None:
         (["build", "/no/such"], 1, "cowl: /no/such: the build context does not exist"),
         (["import", "https://example.org/x.tar"], 1, "can't import from https://"),
         (["import", "/no/such"], 1, "cowl: /no/such: No such file or directory"),
-        (["inspect", "--type", "volume", "x"], 1, "unknown type: 'volume'"),
+        (["inspect", "--type", "plugin", "x"], 1, "unknown type: 'plugin'"),
         (["ps", "--filter", "nope=1"], 1, "invalid filter 'nope'"),
         (["version", "-f", "{{"], 64, "template parsing error"),
         (["ps", "--format", "{{"], 1, "template parsing error"),

@@ -96,7 +96,7 @@ IMAGES = (
     ),
     Command(
         "inspect",
-        "Return low-level information on images and containers",
+        "Return low-level information on images, containers and volumes",
         "[OPTIONS] NAME|ID [NAME|ID...]",
         "inspect:inspect",
         (1, MANY),

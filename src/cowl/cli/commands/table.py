@@ -10,6 +10,7 @@ from cowl.cli.commands.builder import BUILDER
 from cowl.cli.commands.containers import CONTAINERS
 from cowl.cli.commands.images import IMAGES
 from cowl.cli.commands.system import SYSTEM
+from cowl.cli.commands.volumes import VOLUMES
 from cowl.cli.grammar import BOOL, MANY, TEXT, Command, Flag
 
 GROUPS = {
@@ -18,6 +19,7 @@ GROUPS = {
     "container": "Manage containers",
     "image": "Manage images",
     "system": "Manage cowl",
+    "volume": "Manage volumes",
 }
 
 GLOBAL_FLAGS = (
@@ -31,7 +33,7 @@ GLOBAL_FLAGS = (
     Flag("version", "v", BOOL, "Print version information and quit"),
 )
 
-COMMANDS = (*CONTAINERS, *IMAGES, *BUILDER, *SYSTEM)
+COMMANDS = (*CONTAINERS, *IMAGES, *BUILDER, *SYSTEM, *VOLUMES)
 
 # What cowl parses before the name of a command; the first argument ends these flags.
 TOP = Command("", "", "[OPTIONS] COMMAND [ARG...]", "", (0, MANY), GLOBAL_FLAGS, interspersed=False)
