@@ -17,16 +17,16 @@ def remove(call: Call) -> int:
     failed = 0
     with call.engine() as engine:
         for name in call.words:
-            if not _removed(engine, name, force=call.on("force")):
+            if not _removed(engine, name, force=call.on("force"), volumes=call.on("volumes")):
                 failed = 1
     return failed
 
 
-def _removed(engine: Engine, name: str, *, force: bool) -> bool:
+def _removed(engine: Engine, name: str, *, force: bool, volumes: bool) -> bool:
     from cowl.cli.failure import describe
 
     try:
-        engine.remove_container(name, force=force)
+        engine.remove_container(name, force=force, volumes=volumes)
     except CowlError as error:
         sys.stdout.flush()
         print(describe(error), file=sys.stderr)

@@ -33,7 +33,7 @@ HEADERS = {
     "Networks": "NETWORKS",
 }
 COLUMNS = ("ID", "Image", "Command", "RunningFor", "Status", "Ports", "Names")
-FILTERS = ("ancestor", "exited", "id", "label", "name", "status")
+FILTERS = ("ancestor", "exited", "id", "label", "name", "status", "volume")
 STATES = ("created", "dead", "exited", "paused", "removing", "restarting", "running")
 COMMAND_ROOM = 20
 
@@ -91,7 +91,7 @@ def _row(container: Container, image: str, now: float, full: bool, sizes: bool) 
     command = command_line(container.command)
     labels = container.labels
     settings = container.settings
-    sources = [bind.partition(":")[0] for bind in settings.binds]
+    mounts = settings.mounts
     return {
         "ID": container.id if full else short_id(container.id),
         "Names": container.name,
@@ -107,8 +107,8 @@ def _row(container: Container, image: str, now: float, full: bool, sizes: bool) 
         "Size": size_text(*container.size()) if sizes else "0B",
         "Labels": ",".join(sorted(f"{key}={value}" for key, value in labels.items())),
         "Label": _label(labels),
-        "Mounts": ",".join(source if full else ellipsis(source, 15) for source in sources),
-        "LocalVolumes": "0",
+        "Mounts": ",".join(each.source if full else ellipsis(each.source, 15) for each in mounts),
+        "LocalVolumes": str(sum(each.kind == "volume" for each in mounts)),
         "Networks": settings.network,
     }
 
@@ -144,6 +144,7 @@ def _passes(box: Container, wanted: dict[str, list[str]]) -> bool:
         "name": lambda text: expression(text.removeprefix("/")).search(box.name) is not None,
         "id": lambda text: box.id.startswith(text),
         "status": lambda text: box.state == text,
+        "volume": lambda text: any(text in (each.source, each.target) for each in box.settings.mounts),
         "exited": lambda text: box.state == "exited" and str(box.exit_code) == text,
     }
     for key, passes in checks.items():

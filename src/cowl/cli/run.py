@@ -127,10 +127,18 @@ def _start(engine: Engine, image: str, command: list[str], streams: Streams, cal
         entrypoint=replaced if call.given("entrypoint") else None,
         read_only=call.on("read-only"),
         labels=pairs(call.many("label")),
-        binds=[_absolute(bind) for bind in call.many("volume")],
+        binds=[*map(_absolute, call.many("volume")), *_mounts(call)],
         tty=call.on("tty"),
         open_stdin=call.on("interactive"),
     )
+
+
+def _mounts(call: Call) -> list[str]:
+    if not call.many("mount"):
+        return []
+    from cowl.cli.mount_flag import mount_word
+
+    return [_absolute(mount_word(text)) for text in call.many("mount")]
 
 
 def _absolute(bind: str) -> str:

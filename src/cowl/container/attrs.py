@@ -6,15 +6,22 @@ import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
+    from cowl.container.mounts import Mount
     from cowl.container.options import Settings
     from cowl.store.containers import ContainerRecord
     from cowl.store.snapshot_record import SnapshotRecord
 
 
-def container_attrs(record: ContainerRecord, settings: Settings) -> dict[str, Any]:
-    """Docker's keys in Docker's order; what cowl does not have is left out rather than made up."""
+def container_attrs(
+    record: ContainerRecord, settings: Settings, volume_path: Callable[[str], str]
+) -> dict[str, Any]:
+    """Docker's keys in Docker's order; what cowl does not have is left out rather than made up.
+
+    volume_path  gives the place on the host of a volume's files, by its name
+    """
     return {
         "Id": record.id,
         "Created": rfc3339(record.created_at),
@@ -37,12 +44,13 @@ def container_attrs(record: ContainerRecord, settings: Settings) -> dict[str, An
         "Driver": "cowl",
         "Platform": "linux",
         "HostConfig": {
-            "Binds": list(settings.binds) or None,
+            "Binds": [word for word in settings.binds if ":" in word] or None,
             "NetworkMode": settings.network,
             "AutoRemove": record.auto_remove,
             "ReadonlyRootfs": settings.read_only,
         },
         "GraphDriver": {"Name": "cowl", "Data": {"UpperDir": f"{record.directory}/upper"}},
+        "Mounts": [_mount(mount, volume_path) for mount in settings.mounts],
         "Config": {
             "Hostname": settings.hostname or record.id[:12],
             "User": settings.user,
@@ -51,6 +59,7 @@ def container_attrs(record: ContainerRecord, settings: Settings) -> dict[str, An
             "Env": list(settings.env),
             "Cmd": list(settings.args[len(settings.entrypoint) :]),
             "Image": settings.image,
+            "Volumes": {mount.target: {} for mount in settings.mounts if _is_anonymous(mount)} or None,
             "WorkingDir": settings.cwd,
             "Entrypoint": list(settings.entrypoint) or None,
             "Labels": dict(settings.labels),
@@ -86,6 +95,29 @@ def snapshot_attrs(record: SnapshotRecord, settings: Settings) -> dict[str, Any]
             }
             for number, layer in enumerate(record.layers)
         ],
+    }
+
+
+def _is_anonymous(mount: Mount) -> bool:
+    return mount.kind == "volume" and not mount.named
+
+
+def _mount(mount: Mount, volume_path: Callable[[str], str]) -> dict[str, Any]:
+    place = {
+        "Destination": mount.target,
+        "Mode": "ro" if mount.read_only else "",
+        "RW": not mount.read_only,
+    }
+    if mount.kind == "bind":
+        return {"Type": "bind", "Source": mount.source, **place, "Propagation": "rprivate"}
+    source = volume_path(mount.source)
+    return {
+        "Type": "volume",
+        "Name": mount.source,
+        "Source": source,
+        **place,
+        "Driver": "local",
+        "Propagation": "",
     }
 
 

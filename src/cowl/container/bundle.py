@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from cowl.container.options import Settings, merge_env, parse_bind
+from cowl.container.options import Settings, merge_env
 from cowl.errors import NotFound
 from cowl.linux.probe import rung
 from cowl.runtime.netfiles import write_network_files
@@ -29,8 +29,9 @@ def make_bundle(store: Store, record: ContainerRecord, settings: Settings) -> Bu
     """
     hostname = settings.hostname or _default_hostname(record, settings)
     files = write_network_files(record.directory, hostname, settings.network)
-    binds = [Bind(*parse_bind(text)) for text in settings.binds]
-    own = {bind.target for bind in binds}
+    binds = [Bind(source, target) for source, target in files]
+    if settings.mounts:
+        binds = _with_mounts(store, settings, binds)
     options = ContainerOptions(
         args=settings.args,
         env=_environment(settings, hostname),
@@ -40,11 +41,21 @@ def make_bundle(store: Store, record: ContainerRecord, settings: Settings) -> Bu
         hostname=hostname,
         network=settings.network,
         read_only=settings.read_only,
-        binds=(*(Bind(source, target) for source, target in files if target not in own), *binds),
+        binds=tuple(binds),
         rung=rung(),
     )
     root = store.root_mount(record.layer_keys, record)
     return Bundle(record.id, container_spec(options), root, record.directory)
+
+
+def _with_mounts(store: Store, settings: Settings, files: list[Bind]) -> list[Bind]:
+    """The container's own mounts among the files of /etc, from the root downwards: none hides another."""
+    from cowl.container.mounts import source_of
+
+    own = {mount.target for mount in settings.mounts}
+    binds = [file for file in files if file.target not in own]
+    binds += [Bind(source_of(store, each), each.target, each.read_only) for each in settings.mounts]
+    return sorted(binds, key=lambda bind: bind.target.count("/"))
 
 
 def make_process(

@@ -262,11 +262,14 @@ class Container:
         """The JSON value of `docker container inspect`."""
         from cowl.container.attrs import container_attrs
 
-        return container_attrs(self._record, self.settings)
+        return container_attrs(self._record, self.settings, self._service.store.directory.volume_data)
 
-    def remove(self, *, force: bool = False) -> None:
-        """Deletes it with its upper; `force` kills it first. Raises Conflict while it runs."""
-        self._service.remove(self._record, self._running, force=force)
+    def remove(self, *, force: bool = False, volumes: bool = False) -> None:
+        """Deletes it with its upper; `force` kills it first, `volumes` takes its anonymous volumes along.
+
+        Raises Conflict while it runs.
+        """
+        self._service.remove(self._record, self._running, force=force, volumes=volumes)
         self._running = None
 
     def __enter__(self) -> Container:

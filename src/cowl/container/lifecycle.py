@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from cowl.store.containers import ContainerRecord
     from cowl.store.images import ImageRecord
     from cowl.store.store import Store
+    from cowl.store.volume_record import Claim
 
 KILLED = 137  # exit code of what was killed and nobody could ask, as a shell says it: 128 + SIGKILL
 POLL_SECONDS = 0.02
@@ -72,11 +73,34 @@ class Containers:
         """
         config = ImageConfig.parse(image.config_bytes)
         settings = fold(name, config.config, command, options)
-        keys = [layer.key for layer in image.layers]
+        volumes: Sequence[Claim] = ()
+        if settings.mounts:
+            from cowl.container.mounts import claims, with_names
+
+            settings = settings.replace(mounts=with_names(settings.mounts))
+            volumes = claims(settings.mounts)
         record = self.store.containers.create(
-            options.name, str(image.id), keys, settings.to_json(), auto_remove=options.remove
+            options.name,
+            str(image.id),
+            [layer.key for layer in image.layers],
+            settings.to_json(),
+            auto_remove=options.remove,
+            volumes=volumes,
         )
+        if volumes:
+            self.fill_volumes(record)
         return self._launch(record, stdio)
+
+    def fill_volumes(self, record: ContainerRecord) -> None:
+        """Makes a new container's volumes ready; see `mounts.fill_volumes`. A failure may remove it."""
+        from cowl.container.mounts import fill_volumes
+
+        try:
+            fill_volumes(self.store, record, Settings.from_json(record.settings).mounts)
+        except BaseException:
+            if record.auto_remove:
+                self._drop(record)
+            raise
 
     def start_again(self, record: ContainerRecord, stdio: tuple[int, int, int]) -> Container:
         """Starts a container that was created or has ended, on its own settings and files.
@@ -158,10 +182,10 @@ class Containers:
         except (NotFound, FileNotFoundError):
             return ended  # removed by another meanwhile
 
-    def _drop(self, record: ContainerRecord) -> None:
+    def _drop(self, record: ContainerRecord, *, volumes: bool = False) -> None:
         """Deletes row and upper, unless another thread or process was first."""
         try:
-            self.store.containers.remove(record.id)
+            self.store.containers.remove(record.id, volumes=volumes)
         except NotFound:
             pass
 
@@ -238,8 +262,11 @@ class Containers:
         except NotFound:
             pass  # its owner removed it when it ended
 
-    def remove(self, record: ContainerRecord, running: Running | None, *, force: bool) -> None:
-        """Deletes row and upper. A running one is killed first with `force`, else ContainerRunning."""
+    def remove(self, record: ContainerRecord, running: Running | None, *, force: bool, volumes: bool) -> None:
+        """Deletes row and upper. A running one is killed first with `force`, else ContainerRunning.
+
+        Its anonymous volumes go too with `volumes`.
+        """
         try:
             record = self.store.containers.find(record.id)
         except NotFound:
@@ -252,7 +279,7 @@ class Containers:
                 self.wait(record, running, None)
             except NotFound:
                 pass  # its owner removed it when it ended
-        self._drop(record)
+        self._drop(record, volumes=volumes)
         self._started.pop(record.id, None)
         if running is not None:
             running.close()

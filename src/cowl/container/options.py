@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
 
+    from cowl.container.mounts import Mount
     from cowl.oci.image_config import ContainerConfig
 
 DEFAULT_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -25,7 +26,8 @@ class RunOptions(Value):
     """The caller's side of `run` and `start`; "" and () mean: as the image says.
 
     env         "KEY=value" words that override the image's
-    binds       "source:target[:ro]" words, source and target absolute
+    binds       "source:target[:ro]" words, source an absolute path or the name of a volume; "target"
+                alone is an anonymous volume
     entrypoint  replaces the image's and drops its CMD, as Docker does; None keeps it, () clears it
     """
 
@@ -45,7 +47,10 @@ class RunOptions(Value):
 
 
 class Settings(Value):
-    """A container's settings: image and options folded together, as stored with its row."""
+    """A container's settings: image and options folded together, as stored with its row.
+
+    binds   words as the caller gave them; mounts: what they and the image's volumes came to, in order
+    """
 
     image: str
     args: tuple[str, ...]
@@ -61,18 +66,21 @@ class Settings(Value):
     tty: bool
     open_stdin: bool
     stop_signal: str
+    mounts: tuple[Mount, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values, for the store."""
-        return self.as_dict()
+        return {**self.as_dict(), "mounts": [list(mount.as_dict().values()) for mount in self.mounts]}
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Settings:
-        """The inverse of `to_json`."""
+        """The inverse of `to_json`; also of rows that were written before there were volumes."""
         known: dict[str, Any] = {
-            name: _frozen(value) if isinstance(value := stored[name], list) else value for name in cls._fields
+            name: _frozen(value) if isinstance(value := stored[name], list) else value
+            for name in cls._fields
+            if name != "mounts"
         }
-        return cls(**known)
+        return cls(**known, mounts=_mounts(stored))
 
 
 def as_words(what: str, value: Sequence[str]) -> tuple[str, ...]:
@@ -108,8 +116,11 @@ def fold(image: str, config: ContainerConfig, command: Sequence[str], options: R
     workdir = options.workdir or config.working_dir or "/"
     check_process(args, options.env, workdir, options.user)
     check_hostname(options.hostname)
-    for bind in options.binds:
-        parse_bind(bind)
+    mounts: tuple[Mount, ...] = ()
+    if options.binds or config.volumes:
+        from cowl.container.mounts import fold_mounts
+
+        mounts = fold_mounts(config.volumes, options.binds)
     return Settings(
         image=image,
         args=args,
@@ -125,6 +136,7 @@ def fold(image: str, config: ContainerConfig, command: Sequence[str], options: R
         tty=options.tty,
         open_stdin=options.open_stdin,
         stop_signal=config.stop_signal,
+        mounts=mounts,
     )
 
 
@@ -133,7 +145,7 @@ def check_process(args: Sequence[str], env: Sequence[str], workdir: str, user: s
     if not args:
         raise InvalidOptions("no command to run")
     for word in (*args, *env, workdir, user):
-        _check_text(word)
+        check_text(word)
     for word in env:
         if not word.partition("=")[0]:
             raise InvalidOptions(f"invalid environment variable: {word}", hint="write KEY=value")
@@ -143,14 +155,15 @@ def check_process(args: Sequence[str], env: Sequence[str], workdir: str, user: s
 
 def check_hostname(name: str) -> None:
     """Raises InvalidOptions for what the kernel or the lines of /etc/hosts can't hold. "" is none."""
-    _check_text(name)
+    check_text(name)
     if len(name.encode()) > HOSTNAME_BYTES:
         raise InvalidOptions(f"the hostname {name!r} is longer than {HOSTNAME_BYTES} bytes")
     if "#" in name or any(character.isspace() or not character.isprintable() for character in name):
         raise InvalidOptions(f"invalid hostname {name!r}", hint="use letters, digits, '-' and '.'")
 
 
-def _check_text(word: str) -> None:
+def check_text(word: str) -> None:
+    """Raises InvalidOptions for what can't be a C string in UTF-8."""
     if "\0" in word:
         raise InvalidOptions(f"a NUL byte in {word!r}")
     try:
@@ -199,23 +212,13 @@ def merge_env(*lists: Iterable[str]) -> tuple[str, ...]:
     return tuple(merged.values())
 
 
-def parse_bind(text: str) -> tuple[str, str, bool]:
-    """ "source:target[:options]" to (source, target, read_only). Raises InvalidOptions."""
-    _check_text(text)
-    source, _, rest = text.partition(":")
-    target, _, modes = rest.partition(":")
-    if not target:
-        raise InvalidOptions(f"invalid bind {text!r}", hint="write it as /host/path:/container/path[:ro]")
-    if not source.startswith("/"):
-        raise InvalidOptions(
-            f"the bind source {source!r} is not an absolute path", hint="named volumes are not there yet"
-        )
-    if not target.startswith("/") or target.rstrip("/") == "":
-        raise InvalidOptions(f"the bind target {target!r} must be an absolute path below /")
-    unknown = [mode for mode in modes.split(",") if mode and mode not in ("ro", "rw", "z", "Z", "rprivate")]
-    if unknown:
-        raise InvalidOptions(f"unknown bind option {unknown[0]!r} in {text!r}", hint="cowl knows ro and rw")
-    return source, target, "ro" in modes.split(",")
+def _mounts(stored: Mapping[str, Any]) -> tuple[Mount, ...]:
+    rows, words = stored.get("mounts"), stored["binds"] if "mounts" not in stored else ()
+    if not rows and not words:
+        return ()
+    from cowl.container.mounts import Mount, fold_mounts
+
+    return tuple(Mount(*row) for row in rows) if rows else fold_mounts((), words)
 
 
 def _frozen(items: list[Any]) -> tuple[Any, ...]:

@@ -11,11 +11,13 @@ from cowl.errors import CowlError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
     from cowl.container.lifecycle import Containers
     from cowl.store.container_record import ContainerRecord
     from cowl.store.snapshot_record import SnapshotRecord
+    from cowl.store.volume_record import Claim
 
 MOST_FORKS = 10_000  # of one call: a slip of the finger should not take the file system's inodes
 
@@ -88,8 +90,9 @@ class Snapshot:
     def fork(self, count: int = 1, *, name: str = "") -> list[Container]:
         """Containers on this snapshot, created and not started; each costs an empty upper.
 
-        They have the settings of the container that it was taken of. `name`: of the only one; of several
-        NAME-1, NAME-2, ...; "" makes names up. All of them or none. Raises NameInUse, InvalidName,
+        They have the settings of the container that it was taken of, with its named volumes and with
+        anonymous ones of their own: what lies in volumes is in no snapshot. `name`: of the only one; of
+        several NAME-1, NAME-2, ...; "" makes names up. All of them or none. Raises NameInUse, InvalidName,
         InvalidOptions for a count below 1, NotFound when the snapshot is gone.
         """
         return fork(self._service, self._record, count, name)
@@ -129,13 +132,27 @@ def fork(service: Containers, snapshot: SnapshotRecord, count: int, name: str) -
     made: list[ContainerRecord] = []
     try:
         for each in names:
-            about = (each, snapshot.image_id, snapshot.layer_keys, snapshot.settings)
-            made.append(store.create(*about, snapshot=snapshot))
+            settings, volumes = _claimed(snapshot.settings)
+            about = (each, snapshot.image_id, snapshot.layer_keys, settings)
+            made.append(store.create(*about, snapshot=snapshot, volumes=volumes))
+            if volumes:
+                service.fill_volumes(made[-1])
     except BaseException:
         for record in made:
-            store.remove(record.id)
+            store.remove(record.id, volumes=True)
         raise
     return [Container(service, record) for record in made]
+
+
+def _claimed(settings: dict[str, Any]) -> tuple[dict[str, Any], Sequence[Claim]]:
+    """A fork has its parent's named volumes, and anonymous ones of its own."""
+    if not settings.get("mounts"):
+        return settings, ()
+    from cowl.container.mounts import claims, with_names
+
+    own = Settings.from_json(settings)
+    own = own.replace(mounts=with_names(own.mounts))
+    return own.to_json(), claims(own.mounts)
 
 
 def restore(service: Containers, record: ContainerRecord, snapshot: Snapshot | str) -> ContainerRecord:

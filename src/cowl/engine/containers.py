@@ -65,7 +65,8 @@ class ContainerCalls(Wiring):
         stdin, stdout, stderr  file descriptors; None is /dev/null. With `tty` see Container.console
         name, hostname, user, workdir, network ("none" or "host"), entrypoint, read_only, tty
         env, labels            mappings, or "KEY=value" words
-        binds                  "source:target[:ro]" words
+        binds                  "source:target[:ro]" words; a source is an absolute path or the name of a
+                               volume, which is made if it is missing. "target" alone is an anonymous one
         remove                 remove it when it ends (default True)
         """
         from cowl.container.run import start
@@ -100,9 +101,12 @@ class ContainerCalls(Wiring):
 
         export_container(self.store, self.store.containers.find(container), dest, self._emit)
 
-    def remove_container(self, name: str, *, force: bool = False) -> None:
-        """Deletes a container with its upper; a running one only with `force`, which kills it."""
-        self._containers.find(name).remove(force=force)
+    def remove_container(self, name: str, *, force: bool = False, volumes: bool = False) -> None:
+        """Deletes a container with its upper; a running one only with `force`, which kills it.
+
+        With `volumes` its anonymous volumes go too.
+        """
+        self._containers.find(name).remove(force=force, volumes=volumes)
 
 
 def _options(**given: Any) -> RunOptions:

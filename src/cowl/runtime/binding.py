@@ -24,15 +24,24 @@ def bind(root: int, tree: int, path: str, attributes: int, shown: str) -> None:
     """Attaches the detached mount `tree` at `path` of the root, which is made if missing; closes it.
 
     shown  what the mount is, for messages
-    Raises MountTargetRefused where a link leads into a file system of the kernel's, or the kinds differ.
+    Raises MountTargetRefused where a link leads into a file system of the kernel's, through one of its own
+    links or to the root itself, or the kinds differ.
     """
     directory = targets.is_directory(tree)
     try:
         target = open_beneath(root, path, _PATH)
     except FileNotFoundError:
         target = targets.make_path(root, path, directory=directory)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise MountTargetRefused(
+                f"the bind target {path} leads through a link of the kernel's, or in a circle"
+            ) from None
+        raise
     if mounts.filesystem_magic(target) in _KERNEL_MAGICS:
         raise MountTargetRefused(f"the bind target {path} leads into a file system of the kernel")
+    if os.path.samestat(os.fstat(root), os.fstat(target)):
+        raise MountTargetRefused(f"the bind target {path} leads to the root of the container")
     if directory != targets.is_directory(target):
         raise MountTargetRefused(f"can't bind {shown} on {path}: one is a directory and the other is not")
     mounts.set_attributes(tree, attributes, recursive=True)

@@ -198,7 +198,7 @@ class _Removal:
 
     def _remove(self, target: Target) -> None:
         if target.kind == CONTAINER:
-            self._deletion.drop_container(target.id)
+            self._deletion.drop_container(target.id, volumes=False)  # they are targets of their own
         elif target.kind in (IMAGE, FAILED):
             self._remove_image(target)
         elif target.kind == SNAPSHOT:

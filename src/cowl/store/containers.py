@@ -218,7 +218,7 @@ class Containers:
                 from cowl.store.volumes import note_use
 
                 note_use(deletion.transaction, identity, self._clock())
-            deletion.drop_container(identity, volumes=volumes)
+            deletion.drop_container(identity, volumes=volumes or None)
             self._owner.retire(deletion.transaction)
 
         delete(self._database, body, "removing a container")

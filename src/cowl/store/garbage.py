@@ -64,17 +64,18 @@ class Deletion:
         if _rename(source, target):
             self.in_trash.append(target)
 
-    def drop_container(self, identity: str, *, volumes: bool = False) -> None:
+    def drop_container(self, identity: str, *, volumes: bool | None = None) -> None:
         """Deletes a container's row and directory, and its stack if it was the last to use it.
 
-        Its anonymous volumes go too with `volumes`, or when it was to be removed at its end.
+        volumes  whether its anonymous volumes go too; None: if it was to be removed at its end
         """
         found = self.transaction.row(
             "SELECT stack, auto_remove, EXISTS (SELECT 1 FROM container_volumes WHERE container = id)"
             " FROM containers WHERE id = ?",
             (identity,),
         )
-        mine = self._volumes_of(identity) if found and found[2] and (volumes or found[1]) else ()
+        going = found is not None and found[2] and (found[1] if volumes is None else volumes)
+        mine = self._volumes_of(identity) if going else ()
         self.transaction.run("DELETE FROM containers WHERE id = ?", (identity,))
         self.discard("container", identity, self._root.container(identity))
         if found:

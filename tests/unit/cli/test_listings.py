@@ -133,7 +133,9 @@ def container(**changes: Any) -> Any:
             "started_at": NOW - 60,
             "finished_at": NOW - 5,
             "labels": {"b": "2", "a": "1"},
-            "settings": SimpleNamespace(binds=("/very/long/source/path:/x:ro",), network="none"),
+            "settings": SimpleNamespace(
+                mounts=(SimpleNamespace(kind="bind", source="/very/long/source/path"),), network="none"
+            ),
             "size": lambda: (10_000, 1_990_000),
             **changes,
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -15,7 +16,6 @@ from cowl.container.options import (
     fold,
     label_pairs,
     merge_env,
-    parse_bind,
     run_options,
 )
 from cowl.oci.image_config import ContainerConfig
@@ -122,32 +122,16 @@ def test_environments_merge_in_place() -> None:
     assert merge_env(("A=x=y",), ("A",)) == ("A",)  # no value: it will not be set
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("/a:/b", ("/a", "/b", False)),
-        ("/a:/b:ro", ("/a", "/b", True)),
-        ("/a:/b:rw", ("/a", "/b", False)),
-        ("/a:/b:ro,z", ("/a", "/b", True)),
-        ("/a b:/c d", ("/a b", "/c d", False)),
-    ],
-)
-def test_binds(text: str, expected: tuple[str, str, bool]) -> None:
-    assert parse_bind(text) == expected
-
-
-@pytest.mark.parametrize(
-    "text", ["", "/a", "/a:", ":/b", "a:/b", "/a:b", "/a:/", "/a:///", "/a:/b:wrong", "/a:/b:ro:x"]
-)
-def test_binds_that_are_none(text: str) -> None:
-    with pytest.raises(InvalidOptions):
-        parse_bind(text)
-
-
 def test_settings_survive_the_store() -> None:
-    settings = fold("image", ContainerConfig(labels=(("a", "b"),)), ["x", "y"], RunOptions(binds=("/a:/b",)))
-    stored = {
-        name: list(value) if isinstance(value, tuple) else value for name, value in settings.to_json().items()
-    }
-    stored["labels"] = [["a", "b"]]
+    config = ContainerConfig(labels=(("a", "b"),), volumes=("/declared",))
+    settings = fold("image", config, ["x", "y"], RunOptions(binds=("/a:/b", "data:/c/d:ro", "/e")))
+    stored = json.loads(json.dumps(settings.to_json()))
+    assert Settings.from_json(stored) == settings
+    assert [mount.target for mount in settings.mounts] == ["/b", "/e", "/declared", "/c/d"]
+
+
+def test_settings_of_rows_that_are_older_than_volumes() -> None:
+    settings = fold("image", ContainerConfig(), ["x"], RunOptions(binds=("/a:/b:ro",)))
+    stored = json.loads(json.dumps(settings.to_json()))
+    del stored["mounts"]
     assert Settings.from_json(stored) == settings

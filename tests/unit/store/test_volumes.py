@@ -264,7 +264,8 @@ def test_killed_at_some_steps(root: Path, tmp_path: Path) -> None:
                 assert len(os.listdir(record.path)) in (0, 3), f"killed at step {step}"
                 assert os.listdir(store.directory.volume(record.name)) == ["data"], f"killed at step {step}"
                 store.volumes.remove(record.name)
-            store.remove_image("app") if store.images.list() else None
+            for image_left in store.images.list():
+                store.images.remove(image_left.id)
             assert os.listdir(f"{root}/volumes") == []
 
 
