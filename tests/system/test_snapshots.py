@@ -111,3 +111,101 @@ with engine:
     assert said.split() == ["x", "y", "z"]
     assert "A /tmp/new" in fork
     assert "A /tmp/new" not in second
+
+
+def test_a_running_container_is_held_still_and_goes_on(based: Caller) -> None:
+    """What is renamed in turn is never seen out of turn, and the container does not notice."""
+    found = told(
+        based,
+        """
+script = '''[ -e /first ] && exec sleep 60
+n=0
+while :; do n=$((n+1)); echo $n > /new; mv /new /first; echo $n > /new; mv /new /second; done'''
+with engine, engine.start("busybox", ["sh", "-c", script]) as box:
+    while "/second" not in {change.path for change in box.diff()}:
+        time.sleep(0.01)
+    pairs = []
+    for number in range(4):
+        (fork,) = box.snapshot(f"at-{number}").fork()
+        view = engine.store.view(fork.record.layer_keys)
+        pairs.append([int(view.read_file(path)) for path in ("/first", "/second")])
+    said = started(fork, "cat /first /second").split()
+    before, deadline = pairs[-1][1], time.monotonic() + 30
+    while int(engine.store.view((), box.record.upper).read_file("/first") or 0) <= before:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    print(json.dumps([pairs, said, box.state, box.size()[0] > 0, engine.check() == ()]))
+""",
+    )
+    pairs, said, state, written, sound = found
+    assert all(first - second in (0, 1) for first, second in pairs)
+    assert [int(word) for word in said] == pairs[-1]
+    assert (state, written, sound) == ("running", True, True)
+
+
+FROZEN = """
+from cowl.linux.freezer import Frozen
+from cowl.linux.process import stat_fields
+
+def states(box):
+    "The states of a container's processes, by pid; what ends while one looks is left out."
+    home = os.stat(f"/proc/{box.record.process.pid}/ns/pid").st_ino
+    found = {}
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            if os.stat(f"/proc/{name}/ns/pid").st_ino == home and (fields := stat_fields(int(name))):
+                found[name] = fields[0].decode()
+        except OSError:
+            continue
+    return found
+
+def started_busy():
+    "A container that makes processes all the time, with one in it that was stopped by its user."
+    busy = "while :; do sh -c 'sh -c : & sleep 0.01 & wait' & wait $!; done"
+    box = engine.start("busybox", ["sh", "-c", f"sleep 300 & kill -STOP $!; touch /up; {busy} & {busy}"])
+    while not box.diff():
+        time.sleep(0.01)
+    return box
+"""
+
+
+def test_no_process_is_missed_and_all_go_on(based: Caller) -> None:
+    found = told(
+        based,
+        FROZEN
+        + """
+with engine, started_busy() as box:
+    seen = []
+    for _ in range(5):
+        with Frozen(box.record.process):
+            first = states(box)
+            time.sleep(0.02)
+            seen.append(first == states(box) and set(first.values()) <= {"T", "Z"} and len(first) >= 4)
+        deadline = time.monotonic() + 30
+        while list(states(box).values()).count("T") != 1:
+            assert time.monotonic() < deadline
+    print(json.dumps(seen))
+""",
+    )
+    assert found == [True] * 5
+
+
+def test_killed_while_it_holds_a_container_still(based: Caller) -> None:
+    """The container goes on all the same."""
+    found = told(
+        based,
+        FROZEN
+        + """
+with engine, started_busy() as box:
+    pid = os.fork()
+    if pid == 0:
+        with Frozen(box.record.process):
+            os.kill(os.getpid(), 9)
+    os.waitpid(pid, 0)
+    deadline = time.monotonic() + 30
+    while list(states(box).values()).count("T") != 1:
+        assert time.monotonic() < deadline
+    print(json.dumps(["alive"]))
+""",
+    )
+    assert found == ["alive"]

@@ -224,11 +224,12 @@ class Container:
         return self._service.store.changes(self._record)
 
     def snapshot(self, name: str = "", *, message: str = "") -> Snapshot:
-        """Keeps its files as they are now; it goes on with a fresh upper on top of them.
+        """Keeps its files as they are now. `name` "" gives a snapshot without a name.
 
-        Nothing is copied and nothing hashed: of a stopped container the upper is renamed. `name` "" gives
-        a snapshot without a name. Raises SnapshotNameInUse, InvalidSnapshotName, ContainerNotStopped,
-        ContainerBusy, NotFound.
+        Of a stopped container nothing is copied and nothing hashed: its upper is renamed to a layer, and
+        it goes on with a fresh one on top of that. Of a running one all processes are held still while its
+        upper is copied, by reflink where the file system can, and it goes on as if nothing had happened.
+        Raises SnapshotNameInUse, InvalidSnapshotName, ContainerBusy, NotFound.
         """
         from cowl.container.snapshots import take
 

@@ -119,7 +119,11 @@ def take(service: Containers, record: ContainerRecord, name: str, message: str) 
     """See `Container.snapshot`."""
     record = service.find(record.id).record
     user = recorded_user(service, record)
-    return Snapshot(service, service.store.snapshots.freeze(record.id, name, message, user))
+    if record.state != "running":
+        return Snapshot(service, service.store.snapshots.freeze(record.id, name, message, user))
+    with service.store.layers.stage() as stage:
+        record = service.store.copy_upper(record.id, stage, user=user)
+        return Snapshot(service, service.store.snapshots.publish(record, stage, name, message))
 
 
 def fork(service: Containers, snapshot: SnapshotRecord, count: int, name: str) -> list[Container]:

@@ -271,6 +271,14 @@ class Store:
 
         return measure(path)
 
+    def copy_upper(
+        self, container_id: str, stage: Stage, *, pause: bool = True, user: tuple[int, int] = (0, 0)
+    ) -> ContainerRecord:
+        """Copies a container's upper into a stage; see `cowl.store.upper_copy`."""
+        from cowl.store.upper_copy import copy_upper
+
+        return copy_upper(self, container_id, stage, pause=pause, user=user)
+
     def changes(self, container: ContainerRecord) -> tuple[Change, ...]:
         """What a container changed against its image, by path: also what was frozen since."""
         from cowl.layer.changes import merged_changes
