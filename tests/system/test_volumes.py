@@ -110,6 +110,9 @@ def test_filled_once_and_owned_as_in_the_image(app: Caller) -> None:
     assert app.text("run", "--rm", "-v", "empty:/data:nocopy", APP, "ls", "/data") == ""
     assert app.text("run", "--rm", "--mount", "src=blank,dst=/data,volume-nocopy", APP, "ls", "/data") == ""
     assert app.text("run", "--rm", "-v", "linked:/well", APP, "ls", "/well") == "one\nsub"
+    app.cowl("run", "--rm", "-v", "shut:/v", BASE, "chmod", "0", "/v")
+    app.cowl("run", "--rm", "-v", "shut:/data", APP, "true")
+    app.cowl("volume", "rm", "shut")
 
 
 def test_two_containers_at_once_and_a_late_filling(app: Caller) -> None:
@@ -150,6 +153,12 @@ def test_targets_that_lead_astray(app: Caller) -> None:
         done = app.cowl("run", "--rm", "-v", f"vol:{target}", APP, "true", status=125)
         assert reason in done.stderr
         assert os.listdir(data(app, "vol")) == []
+    for target, reason in (
+        ("/root-link", b"to the root of the container"),
+        ("/magic", b"a link of the kernel's"),
+    ):
+        done = app.cowl("run", "--rm", "-v", f"{app.home}:{target}", APP, "true", status=125)
+        assert reason in done.stderr
     assert app.text("ps", "-aq") == "" and Path("/proc/self/mountinfo").read_text() == before
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from cowl import CowlError, Invalid
-from cowl.cli import rows
+from cowl.cli import human, rows
 from cowl.cli.pairs import pairs
 
 TYPE_CHECKING = False
@@ -54,16 +54,17 @@ def list_volumes(call: Call) -> int:
         from cowl.cli import filters
 
         wanted = filters.parse(call.many("filter"), FILTERS)
-    with call.engine() as engine:
-        found = [_row(volume) for volume in engine.volumes() if _passes(volume, wanted)]
     template = call.text("format")
+    sizes = ".Size" in template
+    with call.engine() as engine:
+        found = [_row(volume, sizes) for volume in engine.volumes() if _passes(volume, wanted)]
     if call.on("quiet") and template in ("", "table"):
         template = "{{.Name}}"
     rows.write(found, HEADERS, COLUMNS, template)
     return 0
 
 
-def _row(volume: Volume) -> Row:
+def _row(volume: Volume, sizes: bool) -> Row:
     labels = volume.labels
     return {
         "Name": volume.name,
@@ -73,7 +74,7 @@ def _row(volume: Volume) -> Row:
         "Labels": ",".join(sorted(f"{key}={value}" for key, value in labels.items())),
         "Label": lambda key: labels.get(key, ""),
         "Links": str(len(volume.containers)),
-        "Size": NOT_HERE,
+        "Size": human.size(volume.size()) if sizes else NOT_HERE,
         "Availability": NOT_HERE,
         "Group": NOT_HERE,
         "Status": NOT_HERE,

@@ -61,6 +61,13 @@ class Volume:
         """IDs of the containers that have it, running or not."""
         return self._record.containers
 
+    def size(self) -> int:
+        """Apparent bytes of what is in it, walked if somebody has used it since the last time.
+
+        Raises NotFound.
+        """
+        return self._store.volumes.measure(self.name)[0]
+
     def attrs(self) -> dict[str, Any]:
         """The JSON value of `docker volume inspect`."""
         return {

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from cowl.store.database import Database
     from cowl.store.layers import Layer
     from cowl.store.root_directory import RootDirectory
-    from cowl.store.rows import Rows
+    from cowl.store.rows import Rows, VolumeRow
 
 
 class Problem(Value):
@@ -37,6 +37,7 @@ def check(database: Database, rows: Rows) -> list[Problem]:
         *_check_names("cache", root.caches, {row.id for row in rows.cache_mounts}),
         *_check_names("volume", root.volumes, {row.name for row in rows.volumes}),
         *(problem for layer in rows.layers for problem in _check_layer(root, layer)),
+        *(problem for row in rows.volumes for problem in _check_volume(root, row)),
         *_check_staging(database),
         *(Problem("trash", name, "was not removed") for name in sorted(os.listdir(root.trash))),
     ]
@@ -76,6 +77,21 @@ def _check_layer(root: RootDirectory, layer: Layer) -> list[Problem]:
         )
         if now != then
     ]
+
+
+def _check_volume(root: RootDirectory, row: VolumeRow) -> list[Problem]:
+    """Its figures hold as long as nobody but containers writes to it."""
+    from cowl.store.disk import measure_volume
+
+    if not os.path.isdir(root.volume(row.name)):
+        return []
+    if not os.path.isdir(root.volume_data(row.name)):
+        return [Problem("volume", row.name, "has no data")]
+    size, allocated = measure_volume(root, row.name)
+    if not row.measured_at or (size, allocated) == (row.size_bytes, row.allocated_bytes):
+        return []
+    told = f"{size} bytes, {allocated} on disk, recorded were {row.size_bytes} and {row.allocated_bytes}"
+    return [Problem("volume", row.name, f"is {told}")]
 
 
 def _check_staging(database: Database) -> list[Problem]:

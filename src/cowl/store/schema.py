@@ -199,6 +199,20 @@ CREATE TABLE upper_moves (
     container TEXT PRIMARY KEY, owner TEXT NOT NULL, layer TEXT NOT NULL
 ) WITHOUT ROWID;
 """,
+    """
+-- The same with its key in the order of its columns: else SQLite 3.40 takes sound rows for damaged ones.
+CREATE TABLE volumes_of_containers (
+    container TEXT NOT NULL REFERENCES containers (id) ON DELETE CASCADE,
+    volume TEXT NOT NULL REFERENCES volumes (name),
+    target TEXT NOT NULL,
+    PRIMARY KEY (container, volume, target)
+) WITHOUT ROWID;
+INSERT INTO volumes_of_containers SELECT container, volume, target FROM container_volumes;
+DROP TABLE container_volumes;
+ALTER TABLE volumes_of_containers RENAME TO container_volumes;
+CREATE UNIQUE INDEX container_volumes_by_target ON container_volumes (container, target);
+CREATE INDEX container_volumes_by_volume ON container_volumes (volume);
+""",
 )
 VERSION = 1 + len(CHANGES)
 

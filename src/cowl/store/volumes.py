@@ -9,11 +9,13 @@ since a running container may have it mounted.
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import os
 
 from cowl.linux.files import fsync_dir, remove_tree, syncfs
 from cowl.linux.syscalls import call
+from cowl.store.faults import from_os
 from cowl.store.garbage import delete
 from cowl.store.rows import volume_rows
 from cowl.store.volume_record import NoSuchVolume as NoSuchVolume
@@ -99,6 +101,20 @@ class Volumes:
 
         delete(self._database, body, "removing a volume")
 
+    def measure(self, name: str) -> tuple[int, int]:
+        """(apparent bytes, bytes on disk of the whole directory), as recorded or looked at afresh.
+
+        Raises NoSuchVolume.
+        """
+        from cowl.store.disk import measured_volumes
+
+        rows = [row for row in volume_rows(self._database) if row.name == name]
+        if not rows:
+            raise NoSuchVolume(name)
+        found = self._database.rows("SELECT id FROM containers WHERE state = 'running'")
+        running = frozenset(row[0] for row in found)
+        return measured_volumes(self._database, rows, running, self._clock)[name]
+
     def fill(self, name: str, view: MergedView, path: str, *, durable: bool = True) -> None:
         """Copies what the directory `path` of the view holds into the volume, if that is empty.
 
@@ -107,23 +123,34 @@ class Volumes:
         lacks changes nothing. `durable`: on disk, whatever happens to the machine, before it is seen.
         Raises WrongKind where the view has a file at `path`, VolumeDamaged, StoreFull.
         """
-        directory = self._root.volume(name)
-        if os.path.lexists(f"{directory}/fill"):
-            with self._database.write(doing="filling a volume"):
-                finish_filling(directory)
-        if not self._is_empty(name):
-            return
+        try:
+            self._finish(name)
+            if self._is_empty(name):
+                self._fill(name, view, path, durable)
+        except OSError as problem:
+            raise from_os(self._root.path, f"filling the volume {name}", problem) from problem
+
+    def _fill(self, name: str, view: MergedView, path: str, durable: bool) -> None:
         from cowl.layer.copy_out import copy_out
 
         with self._layers.stage() as stage:
-            if not copy_out(view, path, stage.diff):
-                return
-            if durable:
-                _sync(stage.diff)
-            with self._database.write(doing="filling a volume"):
-                if self._is_empty(name):
-                    os.rename(stage.diff, f"{directory}/fill")
-                    finish_filling(directory)
+            try:
+                if not copy_out(view, path, stage.diff):
+                    return
+                if durable:
+                    _sync(stage.diff)
+                with _Lock(self._root.volume(name)):
+                    if self._is_empty(name):
+                        os.rename(stage.diff, f"{self._root.volume(name)}/fill")
+                        _move_all(self._root.volume(name))
+            except OSError as problem:  # before the stage takes it for a layer's
+                raise from_os(self._root.path, f"filling the volume {name}", problem) from problem
+
+    def _finish(self, name: str) -> None:
+        directory = self._root.volume(name)
+        if os.path.lexists(f"{directory}/fill"):
+            with _Lock(directory):
+                _move_all(directory)
 
     def _is_empty(self, name: str) -> bool:
         path = self._root.volume_data(name)
@@ -132,6 +159,8 @@ class Volumes:
                 return next(entries, None) is None
         except FileNotFoundError:
             raise VolumeDamaged(name, path) from None
+        except PermissionError:  # a container has closed it to its owner, an ordinary user
+            return False
 
 
 def claim(
@@ -219,15 +248,46 @@ def drop_volume(deletion: Deletion, name: str, directory: str) -> None:
     deletion.discard("volume", name, directory)
 
 
+class _Lock:
+    """A `with` block in which nobody else moves anything into a volume."""
+
+    def __init__(self, directory: str, flags: int = fcntl.LOCK_EX) -> None:
+        self._directory = directory
+        self._flags = flags
+
+    def __enter__(self) -> None:
+        self._fd = os.open(self._directory, _DIRECTORY)
+        try:
+            fcntl.flock(self._fd, self._flags)
+        except BaseException:
+            os.close(self._fd)
+            raise
+
+    def __exit__(self, *_failure: object) -> None:
+        os.close(self._fd)
+
+
 def finish_filling(directory: str) -> None:
+    """Goes on where a crash ended the filling of a volume, unless a live process is at it. Raises OSError."""
+    try:
+        with _Lock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB):
+            _move_all(directory)
+    except BlockingIOError:
+        pass
+
+
+def _move_all(directory: str) -> None:
     """Moves what lies in a volume's `fill` to its `data`, whose owner and mode become those of `fill`.
 
-    To be called under the database's lock. What is in `data` is never replaced: a container may be
-    writing there already. Raises OSError; then another call goes on.
+    What is in `data` is never replaced: a container may be writing there already. Raises OSError; then
+    another call goes on.
     """
     from cowl.layer.copy_out import dress
 
-    source = os.open(f"{directory}/fill", _DIRECTORY)
+    try:
+        source = os.open(f"{directory}/fill", _DIRECTORY)
+    except FileNotFoundError:
+        return  # another was first
     try:
         target = os.open(f"{directory}/data", _DIRECTORY)
         try:

@@ -12,12 +12,15 @@ import pytest
 from tests.unit.store.making import KILLED, add_image, add_layer, in_child, leftovers, open_store
 from tests.unit.store.sweep import killed_at
 
+from cowl.accounting.walk import verify
+from cowl.config import Config
 from cowl.layer.view import WrongKind
 from cowl.linux.process import ProcessId
 from cowl.store import Store
 from cowl.store.containers import ContainerRecord
 from cowl.store.volume_record import Claim, InvalidVolumeName, NoSuchVolume, VolumeDamaged, VolumeInUse
 
+CAPABILITY = bytes.fromhex("0100000200040000" + "0" * 24)  # cap_net_bind_service=ep
 NOBODY = 2**22 - 1  # a pid that is not given out
 
 
@@ -159,6 +162,7 @@ def test_filled_once_with_all_that_a_file_is(store: Store, tmp_path: Path) -> No
     if os.geteuid() == 0:
         for number, name in enumerate(("one", "link", "pipe", "sub", ".")):
             os.chown(data / name, 1000 + number, 2000 + number, follow_symlinks=False)
+        os.setxattr(data / "one", "security.capability", CAPABILITY)
     data.chmod(0o1777)
     os.utime(data / "two", (1, 2))
     store.volumes.create("vol")
@@ -170,6 +174,8 @@ def test_filled_once_with_all_that_a_file_is(store: Store, tmp_path: Path) -> No
     assert os.readlink(seen / "link") == "/etc/passwd" and os.getxattr(seen / "one", "user.mine") == b"x"
     assert os.stat(seen / "one").st_ino == os.stat(seen / "sub" / "same").st_ino
     assert os.stat(seen / "two").st_mtime == 2
+    if os.geteuid() == 0:
+        assert os.getxattr(seen / "one", "security.capability") == CAPABILITY
     (data / "one").write_text("changed")
     (data / "three").write_text("3")
     (seen / "two").unlink()
@@ -230,6 +236,49 @@ def test_what_another_wrote_meanwhile_stays(store: Store, tmp_path: Path) -> Non
     assert os.readlink(f"{directory}/data/mine") == "/etc/passwd"
     assert Path(directory, "data", "other").read_text() == "image"
     assert os.stat(f"{directory}/data").st_ino == inode and os.listdir(directory) == ["data"]
+
+
+def test_two_fill_at_once_and_one_wins(store: Store, root: Path, tmp_path: Path) -> None:
+    for number in range(2):
+        tree(tmp_path / str(number) / "data", **{f"{name}": str(number) for name in "abcdef"})
+    store.volumes.create("vol")
+    pids = []
+    for number in range(2):
+        pid = os.fork()
+        if pid == 0:
+            with open_store(root) as own:
+                fill(own, "vol", tmp_path / str(number))
+            os._exit(0)
+        pids.append(pid)
+    assert [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids] == [0, 0]
+    texts = {(inside(store, "vol") / name).read_text() for name in "abcdef"}
+    assert len(texts) == 1 and len(os.listdir(inside(store, "vol"))) == 6
+    assert os.listdir(store.directory.volume("vol")) == ["data"]
+
+
+# Figures
+
+
+def test_figures_are_kept_once_it_has_come_to_rest(root: Path) -> None:
+    now = [1000.0]
+    with Store.open(Config(root=str(root)), clock=lambda: now[0]) as store:
+        record = box(store, Claim("vol", "/v"))
+        run(store, record)
+        (inside(store, "vol") / "x").write_bytes(b"x" * 5000)
+        os.sync()
+        now[0] += 100
+        assert store.volumes.measure("vol") == (5000, verify(str(root)).under("volumes")["vol"])
+        assert store.rows().volumes[0].measured_at == 0, "it runs"
+        store.containers.exited(record.id, 0)
+        assert store.volumes.measure("vol")[0] == 5000 and store.rows().volumes[0].measured_at == 0
+        now[0] += 100
+        assert store.volumes.measure("vol")[0] == 5000
+        assert store.rows().volumes[0].measured_at == now[0] and store.check() == []
+        (inside(store, "vol") / "behind").write_bytes(b"x" * 9000)
+        os.sync()
+        assert [(problem.kind, problem.name) for problem in store.check()] == [("volume", "vol")]
+        box(store, Claim("vol", "/v"))
+        assert store.volumes.measure("vol")[0] == 14000 and store.check() == []
 
 
 # Crashes
