@@ -121,9 +121,9 @@ def test_who_wrote_and_who_wasted(big: Builder) -> None:
         ("RUN", 2, 0),
     ]
     assert findings(told) == [
-        ("removed", 2, 3, BIG, BIG, "do not copy it in layer 2: .dockerignore or COPY --exclude"),
-        ("metadata", 2, 3, 1000, 1000, "COPY --chmod=700 in layer 2"),
-        ("overwritten", 3, 4, 1000, 1000, "merge layer 4 into layer 3"),
+        ("removed", 2, 3, BIG, BIG, "do not copy it in line 2: .dockerignore or COPY --exclude"),
+        ("metadata", 2, 3, 1000, 1000, "COPY --chmod=700 in line 2"),
+        ("overwritten", 3, 4, 1000, 1000, "merge line 4 into line 3"),
     ]
     assert told.size_bytes - told.shadowed_bytes == told.visible_bytes == told.tree.size_bytes
     assert told.efficiency == told.visible_bytes / told.size_bytes
@@ -133,7 +133,7 @@ def test_who_wrote_and_who_wasted(big: Builder) -> None:
 
 def test_files_of_one_copy_that_came_to_have_several_modes(big: Builder) -> None:
     told = explained(big, "FROM base\nCOPY app /app\nRUN chmod 700 /app/one && chmod 640 /app/two\n")
-    fix = "give them their owners and modes in layer 2: one COPY for each"
+    fix = "give them their owners and modes in line 2: one COPY for each"
     assert findings(told) == [("metadata", 2, 3, BIG + 1000, BIG + 1000, fix)]
 
 

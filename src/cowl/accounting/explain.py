@@ -5,7 +5,6 @@ from __future__ import annotations
 from cowl.accounting.explanation import Beside, Copy, DuplicateSet, Explanation, LayerBytes
 from cowl.accounting.findings import find_waste, squash_saves
 from cowl.accounting.path_tree import by_difference, path_tree
-from cowl.dockerfile.remedies import Maker
 from cowl.oci.created_by import parse_created_by
 
 TYPE_CHECKING = False
@@ -42,7 +41,6 @@ def _explained(store: Store, subject: Subject, contents: Contents, depth: int, t
     size, shadowed = stacked.added_bytes, stacked.shadowed_bytes
     visible = [(path, inode.size) for path, inode in stacked.visible]
     duplicates = tuple(_duplicates([contents]))
-    makers = [_maker(layer) for layer in layers]
     return Explanation(
         kind=subject.kind,
         id=subject.id,
@@ -55,7 +53,7 @@ def _explained(store: Store, subject: Subject, contents: Contents, depth: int, t
         files=len(visible),
         layers=layers,
         tree=path_tree([visible], depth=depth, top=top),
-        findings=find_waste(contents, makers, sum(layer.base for layer in layers)),
+        findings=find_waste(contents, layers),
         duplicates=duplicates[:top] if top else duplicates,
         duplicate_bytes=sum(each.wasted_bytes for each in duplicates),
         altered_layers=_altered(subject, contents),
@@ -76,6 +74,7 @@ def _layers(subject: Subject, contents: Contents, upper_allocated: int) -> tuple
     for at, amount in enumerate(stacked.added):
         told = parse_created_by(subject.told[at]) if at < len(subject.told) else None
         layer = subject.layers[at] if at < len(subject.layers) else None
+        line, step = subject.maker(at)
         found.append(
             LayerBytes(
                 number=at + 1,
@@ -83,8 +82,9 @@ def _layers(subject: Subject, contents: Contents, upper_allocated: int) -> tuple
                 diff_id=layer.diff_id if layer else "",
                 keyword=told.keyword if told else "",
                 instruction=told.text if told else f"what container {subject.name} wrote",
-                line=0,
-                base=False,
+                line=line,
+                step=step,
+                base=at < subject.base_layers,
                 size_bytes=amount.size_bytes,
                 allocated_bytes=layer.allocated_bytes if layer else upper_allocated,
                 files=amount.files,
@@ -96,12 +96,6 @@ def _layers(subject: Subject, contents: Contents, upper_allocated: int) -> tuple
             )
         )
     return tuple(found)
-
-
-def _maker(layer: LayerBytes) -> Maker:
-    """A layer of the base image is nobody's instruction that could be mended here."""
-    place = f"layer {layer.number}"
-    return Maker(layer.line, "" if layer.base else layer.keyword, layer.instruction, place)
 
 
 def _altered(subject: Subject, contents: Contents) -> tuple[int, ...]:

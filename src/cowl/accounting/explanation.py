@@ -20,7 +20,7 @@ class LayerBytes(Value):
     key, diff_id      "" of a container's upper; diff_id "" also of what nobody has hashed yet
     keyword           "RUN", "COPY", ...; "" when unknown
     instruction       as a Dockerfile would say it, "" when unknown
-    line              of the Dockerfile that it was last built from, 0 when unknown
+    line, step        of the Dockerfile that it was last built from, 0 when unknown
     base              it belongs to the image that the Dockerfile stands on
     allocated_bytes   blocks on disk of its whole directory
     files             inodes; whiteouts: names taken away; opaque: directories emptied
@@ -35,6 +35,7 @@ class LayerBytes(Value):
     keyword: str
     instruction: str
     line: int
+    step: int
     base: bool
     size_bytes: int
     allocated_bytes: int

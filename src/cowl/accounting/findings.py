@@ -6,13 +6,13 @@ docs/decisions/0021-wasted-bytes.md says how each figure comes about.
 from __future__ import annotations
 
 from cowl.accounting.explanation import CACHE, METADATA, OVERWRITTEN, REMOVED, SQUASH, Finding
-from cowl.dockerfile.remedies import cache_of, cache_remedy, copy_up_remedy, shadow_remedy
+from cowl.dockerfile.remedies import Maker, cache_of, cache_remedy, copy_up_remedy, shadow_remedy
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from cowl.dockerfile.remedies import Maker
+    from cowl.accounting.explanation import LayerBytes
     from cowl.store.contents import Contents, CopyUp, Shadow
 
 _PATHS = 5  # the largest that a finding names
@@ -34,19 +34,23 @@ class _Group:
         return Finding(kind, lower, upper, cause, self.wasted, len(self.paths), paths, fix, saves)
 
 
-def find_waste(contents: Contents, makers: Sequence[Maker], base: int) -> tuple[Finding, ...]:
-    """What is wasted in a stack, most bytes first, squashing last.
-
-    `makers` of its layers, the lowest `base` of them somebody else's.
-    """
+def find_waste(contents: Contents, layers: Sequence[LayerBytes]) -> tuple[Finding, ...]:
+    """What is wasted in a stack, most bytes first, squashing last."""
     copy_ups = contents.copy_ups()
+    makers = [_maker(layer) for layer in layers]
     found = [
         *_metadata(contents, copy_ups, makers),
         *_hidden(contents, copy_ups, makers),
         *_caches(contents, makers),
     ]
     found.sort(key=lambda each: (-max(each.wasted_bytes, each.saves_bytes), each.layer, each.by))
-    return (*found, *_squash(contents, makers, base))
+    return (*found, *_squash(contents, layers, makers))
+
+
+def _maker(layer: LayerBytes) -> Maker:
+    """Of a layer of the base image: nothing in this Dockerfile can mend it."""
+    keyword = "" if layer.base else layer.keyword
+    return Maker(layer.line, keyword, layer.instruction, f"layer {layer.number}")
 
 
 def _metadata(contents: Contents, copy_ups: list[CopyUp], makers: Sequence[Maker]) -> Iterator[Finding]:
@@ -125,15 +129,17 @@ def squash_saves(contents: Contents) -> list[int]:
     return saves
 
 
-def _squash(contents: Contents, makers: Sequence[Maker], base: int) -> Iterator[Finding]:
+def _squash(contents: Contents, layers: Sequence[LayerBytes], makers: Sequence[Maker]) -> Iterator[Finding]:
     """The fewest layers that, made one, save all that can be saved above the base."""
+    base = sum(layer.base for layer in layers)
     saves = squash_saves(contents)[base:]
     if not saves or not saves[0]:
         return
     first = base + max(at for at, size in enumerate(saves) if size == saves[0])
-    shadows = [each for each in contents.stacked.shadows if each.lower >= first]
     group = _Group()
     group.saves = saves[0]
-    group.paths = [(each.path, each.size_bytes) for each in shadows]
+    group.paths = [(each.path, each.size_bytes) for each in contents.stacked.shadows if each.lower >= first]
     fix = f"squash {makers[first].name} and all that follow into one layer"
-    yield group.finding(SQUASH, first + 1, len(makers), "", fix)
+    if layers[first].step:
+        fix += f": cowl build --squash-from={layers[first].step}"
+    yield group.finding(SQUASH, first + 1, len(layers), "", fix)

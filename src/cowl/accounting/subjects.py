@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import TypeAlias
 
+    from cowl.store.built_images import BuiltImage
     from cowl.store.containers import ContainerRecord
     from cowl.store.images import ImageRecord
     from cowl.store.layers import Layer
@@ -40,6 +41,7 @@ class Subject(Value):
     layers       of its root, bottom first
     told         the created_by of each, "" where nobody knows
     upper        the writable tree of a container, "" of anything else
+    built        how its image was built, if that was here
     """
 
     kind: str
@@ -48,6 +50,19 @@ class Subject(Value):
     layers: tuple[Layer, ...]
     told: tuple[str, ...]
     upper: str = ""
+    built: BuiltImage | None = None
+
+    @property
+    def base_layers(self) -> int:
+        """How many of the lowest layers the Dockerfile did not make; 0 when that is unknown."""
+        return self.built.base_layers if self.built is not None else 0
+
+    def maker(self, position: int) -> tuple[int, int]:
+        """(line in the Dockerfile, number of the step) that made a layer; 0 when unknown."""
+        index = position - self.base_layers
+        if self.built is None or not 0 <= index < len(self.built.makers):
+            return 0, 0
+        return self.built.makers[index]
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -71,13 +86,15 @@ def find_subject(store: Store, text: str, tell: Tell, kinds: Sequence[str]) -> S
 
 def _image(store: Store, text: str, tell: Tell) -> Subject:
     record = store.images.find(text)
-    return Subject(IMAGE, str(record.id), text, record.layers, _told(record, record.layers, tell))
+    told = _told(record, record.layers, tell)
+    return Subject(IMAGE, record.id, text, record.layers, told, built=store.images.built(record.id))
 
 
 def _container(store: Store, text: str, tell: Tell) -> Subject:
     box = store.containers.find(text)
     told = _told(_image_of(store, box), box.layers, tell)
-    return Subject(CONTAINER, box.id, box.name, box.layers, told, box.upper)
+    built = store.images.built(box.image_id)
+    return Subject(CONTAINER, box.id, box.name, box.layers, told, box.upper, built)
 
 
 def _layer(store: Store, text: str, tell: Tell) -> Subject:  # noqa: ARG001  # all kinds are asked alike

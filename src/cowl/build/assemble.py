@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 
 from cowl.build.delivery import IntoStore
+from cowl.build.triggers import is_trigger
 from cowl.oci.digest import Digest
 from cowl.oci.image_config import History, ImageConfig
 from cowl.oci.reference import Reference
+from cowl.store.built_images import BuiltImage
 from cowl.store.images import ImageRecord
 
 TYPE_CHECKING = False
@@ -53,10 +55,23 @@ def assemble(
 
 
 def _kept(store: Store, state: State, raw: bytes, names: list[str]) -> ImageRecord:
-    known = _known(store, Digest.of(raw))
-    if known is not None and known.layer_keys == state.layer_keys and set(names) <= set(known.references):
+    identity = Digest.of(raw)
+    # a Dockerfile that changes nothing gives its base: what built that one stays known
+    built = _built(state) if identity != state.base_image else store.images.built(identity)
+    known = _known(store, identity)
+    named = known is not None and known.layer_keys == state.layer_keys and set(names) <= set(known.references)
+    if known is not None and named and store.images.built(identity) == built:
         return known
-    return store.images.add(raw, state.layer_keys, references=names)
+    return store.images.add(raw, state.layer_keys, references=names, built=built)
+
+
+def _built(state: State) -> BuiltImage:
+    """Which line made which layer. A trigger of the base has none in this Dockerfile, a squashed layer
+    several."""
+    made = zip(state.made_by, state.numbers, strict=True)
+    makers = [(0 if is_trigger(node) else node.source.first_line, step) for node, step in made]
+    squashed = [(0, 0)] * (len(state.layers) - state.base_layers - len(makers))
+    return BuiltImage(state.base_image, state.base_layers, (*makers, *squashed))
 
 
 def finished(state: State, clock: Callable[[], float], epoch: int | None = None) -> ImageConfig:

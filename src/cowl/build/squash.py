@@ -80,7 +80,10 @@ def with_squashed(state: State, first: int, layer: Layer, name: Callable[[State]
         entries.append(entry.replace(empty_layer=True) if layers > first else entry)
     merged = History(created_by="", comment=_comment(state, first, name, number), empty_layer=False)
     image: ImageConfig = state.image.replace(history=(*entries, merged))
-    return state.replace(image=image, layers=(*state.layers[:first], layer))
+    kept = first - state.base_layers
+    made_by, numbers = state.made_by[:kept], state.numbers[:kept]
+    layers_now = (*state.layers[:first], layer)
+    return state.replace(image=image, layers=layers_now, made_by=made_by, numbers=numbers)
 
 
 def _comment(state: State, first: int, name: Callable[[State], str], number: int) -> str:

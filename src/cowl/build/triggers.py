@@ -15,10 +15,17 @@ if TYPE_CHECKING:
     from cowl.build.site import Site
     from cowl.dockerfile.nodes import Instruction, Word
 
+_ORIGIN = "ONBUILD of "
+
 
 def parse_triggers(texts: Sequence[str], base: str) -> list[tuple[Dockerfile, Instruction]]:
     """Each trigger, with the file that messages about it show: "ONBUILD of BASE". Raises DockerfileError."""
-    return [_parsed(text, f"ONBUILD of {base}") for text in texts]
+    return [_parsed(text, f"{_ORIGIN}{base}") for text in texts]
+
+
+def is_trigger(node: Instruction) -> bool:
+    """Whether an instruction comes from a base image, so that its line is in no Dockerfile that is here."""
+    return node.source.path.startswith(_ORIGIN)
 
 
 def trigger_steps(site: Site, texts: Sequence[str], image: str) -> tuple[Step, ...]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import builtins
     from collections.abc import Callable, Iterable, Sequence
 
+    from cowl.store.built_images import BuiltImage
     from cowl.store.database import Database
     from cowl.store.garbage import Deletion
     from cowl.store.leases import Leases
@@ -46,10 +47,12 @@ class Images:
         *,
         references: Sequence[Reference | str] = (),
         repo_digests: Sequence[Reference | str] = (),
+        built: BuiltImage | None = None,
     ) -> ImageRecord:
         """Adds an image and its names in one durable transaction; what had a name before loses it.
 
-        Idempotent: an image that is there already gets the names. Raises NoSuchLayer, StoreFull.
+        Idempotent: an image that is there already gets the names. `built` says how it was built, if it was.
+        Raises NoSuchLayer, StoreFull.
         """
         identity = Digest.of(config_bytes)
         with self._database.write(durable=True, doing="adding an image") as transaction:
@@ -65,8 +68,18 @@ class Images:
                 transaction.run(
                     "INSERT OR IGNORE INTO repo_digests VALUES (?, ?)", (str(reference), identity)
                 )
+            if built is not None:
+                from cowl.store.built_images import write_built
+
+                write_built(transaction, identity, built)
             self._leases.let_go(transaction, layer_keys)
         return self.get(identity)
+
+    def built(self, image_id: str) -> BuiltImage | None:
+        """How an image was built; None of one that was not built here."""
+        from cowl.store.built_images import read_built
+
+        return read_built(self._database, image_id)
 
     def tag(self, image_id: str, reference: Reference | str) -> None:
         """Gives an image one more name, taking it from the image that had it. Raises NoSuchImage."""

@@ -213,6 +213,13 @@ ALTER TABLE volumes_of_containers RENAME TO container_volumes;
 CREATE UNIQUE INDEX container_volumes_by_target ON container_volumes (container, target);
 CREATE INDEX container_volumes_by_volume ON container_volumes (volume);
 """,
+    """
+-- Of images that were built here: which layers are the base's, and [line, step] of all others.
+CREATE TABLE built_images (
+    image TEXT PRIMARY KEY REFERENCES images (id) ON DELETE CASCADE,
+    base TEXT NOT NULL, base_layers INTEGER NOT NULL, makers TEXT NOT NULL
+) WITHOUT ROWID;
+""",
 )
 VERSION = 1 + len(CHANGES)
 
