@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from cowl.errors import Invalid as Invalid
     from cowl.errors import NotFound as NotFound
     from cowl.errors import Unavailable as Unavailable
+    from cowl.image.history import HistoryRow as HistoryRow
     from cowl.image.view import Image as Image
     from cowl.outputs import BlobForm as BlobForm
     from cowl.outputs import CacheOnlyOutput as CacheOnlyOutput
@@ -70,6 +71,7 @@ _HOMES = {
     "Excess": "cowl.accounting.budget",
     "Explanation": "cowl.accounting.explanation",
     "Finding": "cowl.dockerfile.checks.finding",
+    "HistoryRow": "cowl.image.history",
     "Image": "cowl.image.view",
     "ImageOutput": "cowl.outputs",
     "ImageSummary": "cowl.store.image_record",

@@ -1,4 +1,4 @@
-"""Comparing: what is different between any two images, containers or layers, path by path."""
+"""Comparing: what is different between any two containers, images, snapshots or layers, path by path."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ADDED, CHANGED, DELETED = "A", "C", "D"
 
 
 class Compared(Value):
-    """One side: kind "image", "container" or "layer", and what its merged tree shows, in apparent bytes."""
+    """One side, and what its merged tree shows, in apparent bytes; the kinds are those of Subject."""
 
     kind: str
     id: str

@@ -138,7 +138,7 @@ class Beside(Value):
 class Explanation(Value):
     """Where the space of an image or a container goes.
 
-    kind              "image", "container" or "layer"
+    kind              "image", "container" or "snapshot"
     size_bytes        what all layers hold: paid. It is visible_bytes + shadowed_bytes
     visible_bytes     what the merged tree shows
     shadowed_bytes    what later layers overwrite or remove: wasted

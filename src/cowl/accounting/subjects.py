@@ -1,4 +1,4 @@
-"""Subjects: the image, container or layer that is asked about, as layers with who made them."""
+"""Subjects: the image, container, snapshot or layer that is asked about, as layers with who made them."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ if TYPE_CHECKING:
     from cowl.store.containers import ContainerRecord
     from cowl.store.images import ImageRecord
     from cowl.store.layers import Layer
+    from cowl.store.snapshot_record import SnapshotRecord
     from cowl.store.store import Store
 
     # The created_by of each layer of an image, bottom first.
     Tell: TypeAlias = "Callable[[ImageRecord], Sequence[str]]"
 
-CONTAINER, IMAGE, LAYER = "container", "image", "layer"
+CONTAINER, IMAGE, SNAPSHOT, LAYER = "container", "image", "snapshot", "layer"
+_FROZEN = "what a container wrote, frozen by a snapshot"
 
 
 class NoSuchSubject(NotFound):
@@ -36,7 +38,7 @@ class NoSuchSubject(NotFound):
 class Subject(Value):
     """What is asked about.
 
-    kind         CONTAINER, IMAGE or LAYER
+    kind         CONTAINER, IMAGE, SNAPSHOT or LAYER
     name         as people call it
     layers       of its root, bottom first
     told         the created_by of each, "" where nobody knows
@@ -59,10 +61,7 @@ class Subject(Value):
 
     def maker(self, position: int) -> tuple[int, int]:
         """(line in the Dockerfile, number of the step) that made a layer; 0 when unknown."""
-        index = position - self.base_layers
-        if self.built is None or not 0 <= index < len(self.built.makers):
-            return 0, 0
-        return self.built.makers[index]
+        return self.built.maker(position) if self.built is not None else (0, 0)
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -75,7 +74,7 @@ def find_subject(store: Store, text: str, tell: Tell, kinds: Sequence[str]) -> S
 
     Raises NoSuchSubject, Conflict or Invalid for what is ambiguous.
     """
-    look = {CONTAINER: _container, IMAGE: _image, LAYER: _layer}
+    look = {CONTAINER: _container, IMAGE: _image, SNAPSHOT: _snapshot, LAYER: _layer}
     for kind in kinds:
         try:
             return look[kind](store, text, tell)
@@ -92,7 +91,7 @@ def _image(store: Store, text: str, tell: Tell) -> Subject:
 
 def _container(store: Store, text: str, tell: Tell) -> Subject:
     box = store.containers.find(text)
-    told = _told(_image_of(store, box), box.layers, tell)
+    told = _told_of_image(store, box, tell)
     built = store.images.built(box.image_id)
     return Subject(CONTAINER, box.id, box.name, box.layers, told, box.upper, built)
 
@@ -102,14 +101,22 @@ def _layer(store: Store, text: str, tell: Tell) -> Subject:  # noqa: ARG001  # a
     return Subject(LAYER, layer.key, text, (layer,), ("",))
 
 
-def _image_of(store: Store, box: ContainerRecord) -> ImageRecord | None:
-    """The image of a container, unless it was forced away from under it."""
+def _snapshot(store: Store, text: str, tell: Tell) -> Subject:
+    found = store.snapshots.find(text)
+    told = _told_of_image(store, found, tell)
+    built = store.images.built(found.image_id)
+    return Subject(SNAPSHOT, found.id, found.name or found.id[:12], found.layers, told, built=built)
+
+
+def _told_of_image(store: Store, record: ContainerRecord | SnapshotRecord, tell: Tell) -> tuple[str, ...]:
+    """The image may have been forced away; on top of its layers may be those of snapshots."""
+    own = record.layers[: record.image_layers]
     try:
-        return store.images.get(box.image_id)
+        told = _told(store.images.get(record.image_id), own, tell)
     except NotFound:
-        return None
+        told = ("",) * len(own)
+    return (*told, *([_FROZEN] * (len(record.layers) - len(own))))
 
 
-def _told(record: ImageRecord | None, layers: Sequence[Layer], tell: Tell) -> tuple[str, ...]:
-    told = tuple(tell(record)) if record is not None else ()
-    return (*told, *([""] * len(layers)))[: len(layers)]
+def _told(record: ImageRecord, layers: Sequence[Layer], tell: Tell) -> tuple[str, ...]:
+    return (*tell(record), *([""] * len(layers)))[: len(layers)]

@@ -1,4 +1,4 @@
-"""diff: what a container changed, or what is different between two images, containers or layers."""
+"""diff: what a container changed, or what is different between any two of what the store has."""
 
 from __future__ import annotations
 

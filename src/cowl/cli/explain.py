@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from cowl.cli.call import Call
 
 OVER_BUDGET = 1
-KINDS = ("", "container", "image")
+KINDS = ("", "container", "image", "snapshot")
 
 
 def explain(call: Call) -> int:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 
 from cowl.cli import human, rows
-from cowl.cli.text import ellipsis, short_id
+from cowl.cli.text import columns, ellipsis, short_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cowl import Image
+    from collections.abc import Iterable
+
+    from cowl import HistoryRow
     from cowl.cli.call import Call
     from cowl.cli.rows import Row
 
@@ -20,24 +22,54 @@ HEADERS = {
     "CreatedBy": "CREATED BY",
     "Size": "SIZE",
     "Comment": "COMMENT",
+    "Layer": "LAYER",
+    "Line": "LINE",
+    "WhyNot": "WHY NO LAYER",
+    "SharedBy": "SHARED BY",
+    "Containers": "CONTAINERS",
+    "Snapshots": "SNAPSHOTS",
+    "Sharing": "SHARED BY, OR WHY NO LAYER",
+    "Instruction": "LINE  INSTRUCTION",
 }
 COLUMNS = ("ID", "CreatedSince", "CreatedBy", "Size", "Comment")
+LAYER_COLUMNS = ("Layer", "Size", "Sharing", "Instruction")
 ROOM = 45  # columns of CREATED BY
+_BEFORE, _LEAST = 15 + 10 + 3, 26  # columns before the sharers, with gaps; of an instruction at least
+_NAMED = 2  # other images that a row names; more are counted
 
 
 def history(call: Call) -> int:
     """`cowl history`."""
+    template, layers = call.text("format"), call.on("layers")
     with call.engine() as engine:
-        image = engine.image(call.words[0])
-    found = history_rows(image, time.time(), full=call.on("no-trunc"), readable=call.on("human"))
-    rows.write(found, HEADERS, COLUMNS, call.text("format"), quiet=call.on("quiet"))
+        if layers or template not in ("", "table"):
+            told = engine.history(call.words[0])
+        else:
+            told = engine.image(call.words[0]).history()
+    found = history_rows(told, time.time(), full=call.on("no-trunc"), readable=call.on("human"))
+    shown = LAYER_COLUMNS if layers else COLUMNS
+    if layers and not call.on("no-trunc"):
+        _fit(found)
+    rows.write(found, HEADERS, shown, template, quiet=call.on("quiet"))
     return 0
 
 
-def history_rows(image: Image, now: float, *, full: bool = False, readable: bool = True) -> list[Row]:
-    """Newest first, as Docker shows them."""
+def _fit(found: list[Row]) -> None:
+    """Leaves of the instructions what the terminal has room for."""
+    from cowl.cli.help import width
+
+    sharing = max((columns(row["Sharing"]) for row in found), default=0)
+    room = width() - _BEFORE - max(sharing, len(HEADERS["Sharing"]))
+    for row in found:
+        row["Instruction"] = ellipsis(row["Instruction"], max(_LEAST, room))
+
+
+def history_rows(
+    told: Iterable[HistoryRow], now: float, *, full: bool = False, readable: bool = True
+) -> list[Row]:
+    """Newest first, as Docker shows them, with the layers and who shares them."""
     found: list[Row] = []
-    for entry in image.history():
+    for entry in told:
         created = human.epoch(entry.created)
         instruction = entry.created_by.replace("\t", " ")
         at = human.rfc3339(created) if created else "N/A"
@@ -50,6 +82,36 @@ def history_rows(image: Image, now: float, *, full: bool = False, readable: bool
                 "CreatedBy": instruction if full else ellipsis(instruction, ROOM),
                 "Size": human.short_size(entry.size_bytes) if readable else str(entry.size_bytes),
                 "Comment": entry.comment,
+                "Layer": _layer(entry, full),
+                "Line": str(entry.line or ""),
+                "WhyNot": entry.why_not,
+                "SharedBy": ",".join(entry.shared_by),
+                "Containers": str(entry.containers),
+                "Snapshots": str(entry.snapshots),
+                "Sharing": entry.why_not or _sharing(entry),
+                "Instruction": f"{entry.line or '-':>4}  {entry.instruction.replace(chr(9), ' ')}",
             }
         )
     return found
+
+
+def _layer(entry: HistoryRow, full: bool) -> str:
+    """Its diff_id; its key while it has none."""
+    name = entry.diff_id or entry.layer_key
+    return name if full else short_id(name)
+
+
+def _sharing(entry: HistoryRow) -> str:
+    """ "one:latest, two:latest, 3 containers"."""
+    words = [*entry.shared_by]
+    if len(words) > _NAMED:
+        words = [_count(len(words), "image")]
+    if entry.containers:
+        words.append(_count(entry.containers, "container"))
+    if entry.snapshots:
+        words.append(_count(entry.snapshots, "snapshot"))
+    return ", ".join(words)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

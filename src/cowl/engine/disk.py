@@ -29,32 +29,32 @@ class DiskCalls(Wiring):
     def explain(
         self, name: str, other: str = "", *, depth: int = 2, top: int = 10, kind: str = ""
     ) -> Explanation:
-        """Where the space of an image or a container goes: by layer, by path, by what is paid for in vain.
+        """Where the space of an image, container or snapshot goes: by layer, by path, by what is in vain.
 
         name, other  reference, ID or beginning of an ID; with `other` in `beside` what the two share, and
                      what makes the difference
         depth, top   bounds of the tree of paths (levels, rows in each directory) and of the sets of
                      duplicates that are named; 0 is no bound. The figures are of all, whatever is shown
-        kind         "container" or "image"; "": whichever has the name, containers first
+        kind         "container", "image" or "snapshot"; "": what has the name, in this order
         Reads each layer once, and of the files those that may be the same as others. Writes nothing.
         Raises NotFound; Conflict when a layer was removed meanwhile; Corrupt when one is missing.
         """
         from cowl.accounting.explain import explain
 
-        kinds = (kind,) if kind else ("container", "image")
+        kinds = (kind,) if kind else ("container", "image", "snapshot")
         subjects = [self._subject(each, kinds) for each in (name, other) if each]
         return explain(self.store, *subjects, depth=depth, top=top)
 
     def compare(self, before: str, after: str) -> Comparison:
-        """What is different between any two of images, containers and layers, path by path, with sizes.
+        """What is different between any two of images, containers, snapshots and layers, path by path.
 
         Each is a reference, a name, an ID, a layer's diff_id or key, or the beginning of one of the latter;
-        looked for among containers, images, layers. Only files are read that do not come from one layer.
+        looked for among containers, images, snapshots, layers. What both have of one layer is not read.
         Raises NotFound, Conflict, Invalid, Corrupt as `explain` does.
         """
         from cowl.accounting.compare import compare
 
-        kinds = ("container", "image", "layer")
+        kinds = ("container", "image", "snapshot", "layer")
         return compare(self.store, self._subject(before, kinds), self._subject(after, kinds))
 
     def _subject(self, name: str, kinds: Sequence[str]) -> Subject:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import BinaryIO
 
+    from cowl.image.history import HistoryRow
     from cowl.image.view import Image
     from cowl.store.image_record import ImageSummary
 
@@ -68,6 +69,14 @@ class ImageCalls(Wiring):
     def image_ids(self, names: Iterable[str]) -> dict[str, str]:
         """The ID of the image that `image` would find, by name; names that find none are left out."""
         return self.store.images.ids(names)
+
+    def history(self, name: str) -> tuple[HistoryRow, ...]:
+        """`Image.history` with who shares each layer, and the lines of the Dockerfile. Raises NotFound."""
+        from cowl.image.history import with_sharers
+
+        image = self.image(name)
+        sharers = self.store.sharers(image.id)
+        return with_sharers(image.history(), sharers, self.store.images.built(image.id))
 
     def has_image(self, name: str) -> bool:
         """Whether the store has an image of that name or ID; cheaper than `image`. Raises Conflict."""

@@ -29,6 +29,15 @@ class BuiltImage(Value):
     base_layers: int
     makers: tuple[tuple[int, int], ...]
 
+    def line(self, position: int) -> int:
+        """The line that made the layer at a position, 0 being the lowest; 0 when unknown."""
+        return self.maker(position)[0]
+
+    def maker(self, position: int) -> tuple[int, int]:
+        """Its (line, number of the step)."""
+        index = position - self.base_layers
+        return self.makers[index] if 0 <= index < len(self.makers) else (0, 0)
+
 
 def read_built(database: Database, image_id: str) -> BuiltImage | None:
     """How an image was built; None of one that was not built here."""

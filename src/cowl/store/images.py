@@ -28,7 +28,8 @@ _ID = re.compile(r"(?:sha256:)?([0-9a-f]{1,64})")
 _COLUMNS = "id, stack, config, created, created_at, last_used"
 # What shows a failed step is no image to users, unless they give it a name.
 VISIBLE = (
-    "(id NOT IN (SELECT image FROM failed_steps) OR EXISTS (SELECT 1 FROM tags WHERE tags.image = images.id))"
+    "(images.id NOT IN (SELECT image FROM failed_steps)"
+    " OR EXISTS (SELECT 1 FROM tags WHERE tags.image = images.id))"
 )
 
 

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from cowl.store.leases import Lease
     from cowl.store.notes import Notes
     from cowl.store.rows import ContainerRow, Rows, VolumeRow
+    from cowl.store.sharers import Sharers
     from cowl.store.snapshots import Snapshots
     from cowl.store.steps import Steps
     from cowl.store.volumes import Volumes
@@ -286,6 +287,12 @@ class Store:
         own = container.layer_keys[: container.image_layers]
         frozen = self._trees(container.layer_keys[container.image_layers :])
         return merged_changes([container.upper, *frozen], self.view(own))
+
+    def sharers(self, image_id: str) -> dict[str, Sharers]:
+        """Who else stands on each of an image's layers, by their keys."""
+        from cowl.store.sharers import read_sharers
+
+        return read_sharers(self._database, image_id)
 
     def contents(self, stacks: Sequence[Stack]) -> tuple[Contents, ...]:
         """What stacks of layers hold, file by file, for accounting; each layer is read once.

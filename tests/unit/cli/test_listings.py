@@ -91,15 +91,21 @@ def entry(**changes: Any) -> Any:
             "created_by": "RUN /bin/sh -c echo aaaaaaaaabbbbbbbbbb>>hello.txt # buildkit",
             "size_bytes": 25,
             "comment": "buildkit.dockerfile.v0",
+            "diff_id": ID,
+            "layer_key": "0" * 64,
+            "why_not": "",
+            "instruction": "RUN echo aa>>hello.txt",
+            "line": 0,
+            "shared_by": (),
+            "containers": 0,
+            "snapshots": 0,
             **changes,
         }
     )
 
 
 def test_the_table_of_a_history() -> None:
-    found: Any = SimpleNamespace(
-        history=lambda: [entry(image_id=ID), entry(created_by="ENV A=\tb", size_bytes=0)]
-    )
+    found = [entry(image_id=ID), entry(created_by="ENV A=\tb", size_bytes=0, why_not="configuration only")]
     text = rendered(history.history_rows(found, NOW), history.HEADERS, history.COLUMNS, "")
     assert text == (
         "IMAGE          CREATED       CREATED BY                                      SIZE      COMMENT\n"
@@ -110,8 +116,27 @@ def test_the_table_of_a_history() -> None:
     )
 
 
+def test_the_layers_of_a_history() -> None:
+    shared: dict[str, Any] = {"shared_by": ("a:1", "b:1"), "containers": 1, "snapshots": 2, "line": 7}
+    found = [
+        entry(image_id=ID, **shared),
+        entry(diff_id="", shared_by=("a:1", "b:1", "c:1")),
+        entry(instruction="ENV A=b", diff_id="", layer_key="", why_not="configuration only", size_bytes=0),
+    ]
+    told = history.history_rows(found, NOW)
+    assert rendered(told, history.HEADERS, history.LAYER_COLUMNS, "") == (
+        "LAYER          SIZE      SHARED BY, OR WHY NO LAYER           LINE  INSTRUCTION\n"
+        "0123456789ab   25B       a:1, b:1, 1 container, 2 snapshots      7  RUN echo aa>>hello.txt\n"
+        "000000000000   25B       3 images                                -  RUN echo aa>>hello.txt\n"
+        "               0B        configuration only                      -  ENV A=b\n"
+    )
+    assert rendered(told, history.HEADERS, (), "{{.SharedBy}} {{.WhyNot}}") == (
+        "a:1,b:1 \na:1,b:1,c:1 \n configuration only\n"
+    )
+
+
 def test_a_history_in_full_and_in_bare_numbers() -> None:
-    found: Any = SimpleNamespace(history=lambda: [entry(image_id=ID, size_bytes=25_000)])
+    found = [entry(image_id=ID, size_bytes=25_000)]
     row = history.history_rows(found, NOW, full=True, readable=False)[0]
     assert row["ID"] == ID
     assert row["Size"] == "25000"

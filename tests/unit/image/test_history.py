@@ -57,3 +57,21 @@ def test_history_that_tells_of_more_layers_than_there_are() -> None:
         ("RUN", 0, True),
         ("ADD", 100, False),
     ]
+
+
+def test_why_an_entry_has_no_layer() -> None:
+    config = _config(
+        *(("RUN a", False), ("RUN b", True), ("WORKDIR /x", True), ("ENV a=b", True), ("who knows", True)),
+        ("/bin/sh -c #(nop)  CMD [x]", True),
+    )
+    reasons = [row.why_not for row in history_rows(ID, config, (_layer(1),))[::-1]]
+    first, *rest = reasons
+    assert first == ""
+    assert rest == [
+        *("changed no file", "the directory was there", "configuration only", "history only"),
+        "configuration only",
+    ]
+    merged = History(created_by="", comment="merge sha256:1 to sha256:2")
+    squashed = config.replace(history=(*config.history[1:], merged))
+    reasons = [row.why_not for row in history_rows(ID, squashed, (_layer(1),))[::-1]]
+    assert reasons[:3] == [*["squashed into a later layer"] * 2, "configuration only"]

@@ -64,7 +64,7 @@ CONTAINERS = (
     Command(
         "diff",
         "Inspect changes to files or directories on a container's filesystem, or between any two of"
-        " containers, images and layers",
+        " containers, images, snapshots and layers",
         "[OPTIONS] CONTAINER | BEFORE AFTER",
         "compare:diff",
         (1, 2),

@@ -46,8 +46,8 @@ IMAGES = (
     ),
     Command(
         "explain",
-        "Show where the space of an image or a container goes, and what can be saved",
-        "[OPTIONS] IMAGE|CONTAINER [IMAGE|CONTAINER]",
+        "Show where the space of an image, container or snapshot goes, and what can be saved",
+        "[OPTIONS] IMAGE|CONTAINER|SNAPSHOT [IMAGE|CONTAINER|SNAPSHOT]",
         "explain:explain",
         (1, 2),
         (
@@ -62,7 +62,7 @@ IMAGES = (
             Flag("depth", "", INT, "Levels of the tree of paths, 0 for all", "int", 2),
             Flag("json", "", BOOL, "Print a JSON document"),
             Flag("top", "", INT, "Rows of each directory and section, 0 for all", "int", 10),
-            Flag("type", "", TEXT, 'Only look for a "container" or an "image" of that name'),
+            Flag("type", "", TEXT, 'Only look for a "container", "image" or "snapshot" of that name'),
         ),
         ("image explain", "container explain"),
         failure=125,
@@ -76,6 +76,7 @@ IMAGES = (
         (
             FORMAT,
             Flag("human", "H", BOOL, "Print sizes and dates in human readable format", "", True),
+            Flag("layers", "l", BOOL, "Show which layer each row made, or why none, and who shares it"),
             NO_TRUNC,
             Flag("quiet", "q", BOOL, "Only show image IDs"),
         ),
