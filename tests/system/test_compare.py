@@ -64,5 +64,5 @@ def test_one_container_is_told_as_docker_does(two: Caller) -> None:
 
 def test_what_is_not_there(two: Caller) -> None:
     done = two.cowl("diff", "one", "nope", status=1)
-    assert b"No such container or image or layer: nope" in done.stderr
+    assert b"No such container, image, snapshot or layer: nope" in done.stderr
     assert b"No such container: one" in two.cowl("diff", "one", status=1).stderr

@@ -220,4 +220,6 @@ def test_a_budget_is_for_ci(wasteful: Caller) -> None:
     wasteful.cowl("explain", "--budget", "wasted=370kB", "--budget", "efficiency=10%", "waste")
     for words in (["--budget", "nope=1"], ["--budget", "wasted=-1"], ["--depth", "-1"], ["--type", "x"]):
         wasteful.cowl("explain", *words, "waste", status=125)
-    assert b"No such container or image: nope" in wasteful.cowl("explain", "nope", status=125).stderr
+    assert (
+        b"No such container, image or snapshot: nope" in wasteful.cowl("explain", "nope", status=125).stderr
+    )

@@ -28,9 +28,10 @@ class NoSuchSubject(NotFound):
     """Nothing of these kinds goes by that name. Fields: text, kinds."""
 
     def __init__(self, text: str, kinds: Sequence[str]) -> None:
-        super().__init__(
-            f"No such {' or '.join(kinds)}: {text}", hint="`cowl images` and `cowl ps -a` list what is there."
-        )
+        *most, last = kinds
+        among = f"{', '.join(most)} or {last}" if most else last
+        hint = "`cowl images`, `cowl ps -a` and `cowl snapshot ls` list what is there."
+        super().__init__(f"No such {among}: {text}", hint=hint)
         self.text = text
         self.kinds = tuple(kinds)
 
