@@ -42,6 +42,7 @@ def tree_elsewhere(
         return _layers(site, ()), "scratch, which is empty"
     place = (ground.file, node, word, name, stage.index)
     record = resolve(ground, *place, ground.base_platform, site.base)
+    site.read(record.layers)
     return _layers(site, record.layers), f"the image {name}"
 
 

@@ -6,6 +6,7 @@ from _thread import RLock, allocate_lock
 from hashlib import sha256
 
 from cowl.build.alone import Alone
+from cowl.errors import NotFound
 from cowl.events import StepWaiting
 from cowl.store.turn import Turn
 
@@ -79,6 +80,7 @@ class Site:
         self._bringing = RLock()
         self._lease: Lease | None = None
         self._pinned: set[str] = set()
+        self._read: dict[str, None] = {}
         self._salt = b""
 
     # Stages
@@ -174,7 +176,20 @@ class Site:
             for each in (state, *self._done.values()):
                 for key in each.layer_keys:
                     self._pin(self._lease, key)
+            for key in self._read:
+                try:
+                    self._pin(self._lease, key)
+                except NotFound:
+                    pass  # what needs it fails by itself; the steps that do were cached, perhaps
             return self._lease
+
+    def read(self, layers: Sequence[Layer]) -> None:
+        """Keeps the layers of another image, which a step reads or mounts, likewise. Raises NotFound."""
+        with self._lock:
+            for layer in layers:
+                self._read[layer.key] = None
+                if self._lease is not None:
+                    self._pin(self._lease, layer.key)
 
     def _pin(self, lease: Lease, key: str) -> None:
         if key not in self._pinned:
