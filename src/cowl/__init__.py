@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from cowl.outputs import TarOutput as TarOutput
     from cowl.runtime.failures import CommandNotExecutable as CommandNotExecutable
     from cowl.runtime.failures import CommandNotFound as CommandNotFound
+    from cowl.store.dedupe.report import Deduplication as Deduplication
     from cowl.store.image_record import ImageSummary as ImageSummary
 
 _HOMES = {
@@ -65,6 +66,7 @@ _HOMES = {
     "Container": "cowl.container.handle",
     "Corrupt": "cowl.errors",
     "CowlError": "cowl.errors",
+    "Deduplication": "cowl.store.dedupe.report",
     "Denied": "cowl.errors",
     "DockerOutput": "cowl.outputs",
     "Engine": "cowl.engine",

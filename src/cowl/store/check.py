@@ -38,6 +38,7 @@ def check(database: Database, rows: Rows) -> list[Problem]:
         *_check_names("volume", root.volumes, {row.name for row in rows.volumes}),
         *(problem for layer in rows.layers for problem in _check_layer(root, layer)),
         *(problem for row in rows.volumes for problem in _check_volume(root, row)),
+        *_check_shared(root, rows),
         *_check_staging(database),
         *(Problem("trash", name, "was not removed") for name in sorted(os.listdir(root.trash))),
     ]
@@ -92,6 +93,27 @@ def _check_volume(root: RootDirectory, row: VolumeRow) -> list[Problem]:
         return []
     told = f"{size} bytes, {allocated} on disk, recorded were {row.size_bytes} and {row.allocated_bytes}"
     return [Problem("volume", row.name, f"is {told}")]
+
+
+def _check_shared(root: RootDirectory, rows: Rows) -> list[Problem]:
+    """The inodes that layers share, as recorded by exact set of layers."""
+    from cowl.store.shared_inodes import count
+
+    recorded = {
+        frozenset(shared.layer_keys): (shared.inodes, shared.size_bytes, shared.allocated_bytes)
+        for shared in rows.shared_inodes
+    }
+    found = count(root, [layer.key for layer in rows.layers])
+    return [
+        Problem(
+            "layer",
+            min(layers),
+            "(inodes, size_bytes, allocated_bytes) shared with"
+            f" {', '.join(sorted(layers)[1:])}: {found.get(layers)}, recorded was {recorded.get(layers)}",
+        )
+        for layers in sorted(found.keys() | recorded.keys(), key=sorted)
+        if found.get(layers) != recorded.get(layers)
+    ]
 
 
 def _check_staging(database: Database) -> list[Problem]:

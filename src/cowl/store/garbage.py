@@ -156,6 +156,10 @@ class Deletion:
         return total
 
     def _drop_layer(self, layer: Dropped) -> None:
+        if self.transaction.row("SELECT 1 FROM shared_inode_layers WHERE layer = ?", (layer.key,)):
+            from cowl.store.shared_inodes import leave
+
+            leave(self.transaction, layer.key)
         self.transaction.run("DELETE FROM layers WHERE key = ?", (layer.key,))
         self.transaction.run(
             "DELETE FROM blobs WHERE diff_id = ?1 AND NOT EXISTS (SELECT 1 FROM layers WHERE diff_id = ?1)",

@@ -29,12 +29,15 @@ _KILLED = 128 + _SIGKILL
 FAILED_STEP_SECONDS = 24 * 3600  # how long what a failed step left is kept
 _DEATH_MILLISECONDS = 2000  # how long a killed orphan may take
 
+_UNOWNED = "WHERE owner NOT IN (SELECT id FROM owners)"
+_TORN = f"SELECT 1 FROM relinked_directories {_UNOWNED} LIMIT 1"  # a dedupe that did not end
+
 
 def recover(database: Database, clock: Callable[[], float]) -> bool:
     """Finishes what a crash left; True if there was anything. Live processes are never disturbed.
 
     What is kept of failed steps and whose time is over go too.
-    Costs three queries and a look into `trash/` and `locks/` when there is nothing to do.
+    Costs four queries and a look into `trash/` and `locks/` when there is nothing to do.
     """
     boot = boot_id()
     last_boot = database.row("SELECT value FROM meta WHERE name = 'boot_id'")
@@ -47,7 +50,8 @@ def recover(database: Database, clock: Callable[[], float]) -> bool:
         from cowl.store.failed_steps import drop_failed_steps
 
         delete(database, lambda deletion: drop_failed_steps(deletion, "WHERE created_at < ?", expired))
-    if last_boot == (boot,) and not (dead or _stale_trash(root.trash) or _stale_locks(root.locks, known)):
+    left = dead or _stale_trash(root.trash) or _stale_locks(root.locks, known) or database.row(_TORN)
+    if last_boot == (boot,) and not left:
         return False
     for owner in dead:
         _kill_orphans(database, owner)
@@ -114,6 +118,10 @@ class _Reconciliation:
         for row in self._transaction.rows("SELECT * FROM owners"):
             if not is_alive(self._root.locks, row):
                 self._drop_owner(row[0])
+        if self._transaction.row(_TORN):
+            from cowl.store.dedupe.journal import settle
+
+            settle(self._transaction, self._root, _UNOWNED)
         self._deletion.drop_all_unreferenced()
         self._drop_missing_containers()
         self._discard_strangers("layer", self._root.layers, "SELECT key FROM layers")

@@ -220,6 +220,15 @@ CREATE TABLE built_images (
     base TEXT NOT NULL, base_layers INTEGER NOT NULL, makers TEXT NOT NULL
 ) WITHOUT ROWID;
 """,
+    """
+-- Directories of layers in which a running dedupe moves names to other inodes, as they are to look when it
+-- is done. A row that outlives its owner tells that the layer's shared inodes have to be counted.
+CREATE TABLE relinked_directories (
+    layer TEXT NOT NULL REFERENCES layers (key) ON DELETE CASCADE,
+    path BLOB NOT NULL, mode INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, owner TEXT NOT NULL,
+    PRIMARY KEY (layer, path)
+) WITHOUT ROWID;
+""",
 )
 VERSION = 1 + len(CHANGES)
 

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from cowl.store.check import Problem
     from cowl.store.containers import ContainerRecord
     from cowl.store.contents import Contents, Stack
+    from cowl.store.dedupe.report import Deduplication
     from cowl.store.disk import ContainerMeasure, Rest
     from cowl.store.downloads import Downloads
     from cowl.store.failed_steps import FailedSteps
@@ -336,6 +337,17 @@ class Store:
         from cowl.store.rows import read_rows
 
         return read_rows(self._database)
+
+    def dedupe(self, *, dry_run: bool = False) -> Deduplication:
+        """Makes identical files (bytes, mode, owner, time, xattrs) of different layers one inode each.
+
+        Layers that a running container, build or pull needs are left alone. Every layer's tar stays what it
+        was. Interrupted at any point, what was done stays done, and the next open makes the rest of it
+        right. With `dry_run` nothing is changed. Raises DedupeRunning, StoreFull.
+        """
+        from cowl.store.dedupe.run import dedupe
+
+        return dedupe(self._database, self.layers, self._owner, dry_run=dry_run)
 
     def check(self) -> list[Problem]:
         """Compares directories with rows and measures with what lies on disk; walks everything."""

@@ -25,7 +25,7 @@ from cowl.store import Store
 STEPS = frozenset(
     {
         "execute", "rename", "mkdir", "makedirs", "rmdir", "unlink", "fsync", "flock", "open", "close",
-        "link", "chmod", "truncate", "posix_fallocate", "write",
+        "link", "chmod", "utime", "stat", "truncate", "posix_fallocate", "write",
     }
 )  # fmt: skip
 

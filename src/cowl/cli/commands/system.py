@@ -7,6 +7,18 @@ from cowl.cli.grammar import BOOL, Command, Flag
 
 SYSTEM = (
     Command(
+        "dedupe",
+        "Make identical files of different layers one on disk",
+        "[OPTIONS]",
+        "dedupe:dedupe",
+        (0, 0),
+        (
+            Flag("dry-run", "", BOOL, "Only show what would be linked and freed"),
+            Flag("json", "", BOOL, "Print the result as JSON"),
+        ),
+        ("system dedupe",),
+    ),
+    Command(
         "info",
         "Display system-wide information",
         "[OPTIONS]",
