@@ -141,41 +141,61 @@ def test_nested_and_below_a_read_only_root(based: Caller) -> None:
     assert {"hosts", "passwd", "group"} <= set(os.listdir(data(based, "etc")))
 
 
+ASTRAY = """
+import json, os, sys, cowl
+reasons, home = json.loads(sys.argv[1]), os.getcwd()
+with cowl.Engine() as engine:
+    for source, target, reason in reasons:
+        try:
+            engine.run("app", ["true"], binds=[f"{source or home}:{target}"])
+        except cowl.CowlError as error:
+            assert reason in error.message, (target, error.message)
+        else:
+            raise AssertionError(target)
+        assert os.listdir(engine.create_volume("vol").mountpoint) == [], target
+    assert engine.containers(all=True) == []
+    for target in ("/d/swap", "/up"):  # they lead to /etc: the image's, never the host's
+        done = engine.run("app", ["cat", "/etc/passwd"], binds=[f"vol:{target}"], check=True)
+        assert b"node:x:1000" in done.stdout
+        assert {"group", "passwd"} <= set(os.listdir(engine.volume("vol").mountpoint))
+        engine.remove_volume("vol")
+"""
+
+
 def test_targets_that_lead_astray(app: Caller) -> None:
     before = Path("/proc/self/mountinfo").read_text()
-    for target, reason in (
-        ("/magic", b"leads it to /proc/self/fd/0"),
-        ("/root-link", b"leads it to /"),
-        ("/device/shm", b"leads it to /dev/shm"),
-        ("/etc/passwd", b"is a file in the image"),
-        ("/up/../proc/1/root", b"nothing can be mounted at /proc/1/root"),
-    ):
-        done = app.cowl("run", "--rm", "-v", f"vol:{target}", APP, "true", status=125)
-        assert reason in done.stderr
-        assert os.listdir(data(app, "vol")) == []
-    for target, reason in (
-        ("/root-link", b"to the root of the container"),
-        ("/magic", b"a link of the kernel's"),
-    ):
-        done = app.cowl("run", "--rm", "-v", f"{app.home}:{target}", APP, "true", status=125)
-        assert reason in done.stderr
-    assert app.text("ps", "-aq") == "" and Path("/proc/self/mountinfo").read_text() == before
-
-
-def test_links_in_an_image_stay_inside(app: Caller) -> None:
-    """/d/swap and /up lead to /etc: the image's, never the host's."""
-    for target in ("/d/swap", "/up"):
-        assert "node:x" in app.text("run", "--rm", "-v", f"vol:{target}", APP, "cat", "/etc/passwd")
-        assert {"group", "passwd"} <= set(os.listdir(data(app, "vol")))
-        app.cowl("volume", "rm", "vol")
+    reasons = [
+        ("vol", "/magic", "leads it to /proc/self/fd/0"),
+        ("vol", "/root-link", "leads it to /"),
+        ("vol", "/device/shm", "leads it to /dev/shm"),
+        ("vol", "/etc/passwd", "is a file in the image"),
+        ("vol", "/up/../proc/1/root", "nothing can be mounted at /proc/1/root"),
+        ("", "/root-link", "to the root of the container"),
+        ("", "/magic", "a link of the kernel's"),
+    ]
+    done = app.python(ASTRAY, json.dumps(reasons))
+    assert done.returncode == 0, done.stderr.decode()
+    assert Path("/proc/self/mountinfo").read_text() == before
 
 
 def test_what_an_image_may_not_declare(caller: Caller, busybox_tar: Path) -> None:
-    for path in ("../../etc", "/proc/self/fd/0", "/a/../../etc"):
+    for path in ("../../etc", "/proc/self/fd/0"):
         caller.cowl("import", "--change", f'VOLUME ["{path}"]', str(busybox_tar), "bad")
         done = caller.cowl("run", "--rm", "bad", "true", status=125)
         assert b"the image declares the volume '" + path.encode() in done.stderr
     assert volumes(caller) == []
+
+
+SWAPPED = """
+import cowl
+with cowl.Engine() as engine:
+    for _ in range(8):
+        try:
+            engine.run("busybox", ["touch", "/v/sub/deep/mark"], binds=["vol:/v", "inner:/v/sub/deep"])
+        except (cowl.Denied, cowl.Unavailable) as error:
+            assert "internal" not in error.message
+    engine.run("busybox", ["touch", "/v/stop"], binds=["vol:/v"], check=True)
+"""
 
 
 def test_a_swapper_in_a_shared_volume_gains_nothing(based: Caller) -> None:
@@ -195,11 +215,8 @@ def test_a_swapper_in_a_shared_volume_gains_nothing(based: Caller) -> None:
     ) as box:
         while not based.text("ps", "-q"):
             time.sleep(0.05)
-        for _ in range(4):
-            words = ["-v", "vol:/v", "-v", "inner:/v/sub/deep"]
-            done = based.cowl("run", "--rm", *words, BASE, "touch", "/v/sub/deep/mark", status=None)
-            assert b"internal error" not in done.stderr
-        based.cowl("run", "--rm", "-v", "vol:/v", BASE, "touch", "/v/stop")
+        done = based.python(SWAPPED)
+        assert done.returncode == 0, done.stderr.decode()
         assert box.wait(60) == 0
     assert os.listdir(canary) == ["secret"] and (canary / "secret").read_text() == "s"
     assert Path("/proc/self/mountinfo").read_text() == before

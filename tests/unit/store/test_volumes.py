@@ -302,7 +302,7 @@ def test_killed_at_some_steps(root: Path, tmp_path: Path) -> None:
     image = tree(tmp_path / "image")
     tree(image / "data", a="1", b="2", c="3")
     work = volume_work(root, image)
-    for step in range(0, 1000, 7):
+    for step in range(0, 1000, 13):
         if not killed_at(step, work):
             assert step > 100
             break
