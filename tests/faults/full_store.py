@@ -113,5 +113,32 @@ def opening(mount: Path) -> None:
         sound(store)
 
 
+def volumes(mount: Path) -> None:
+    """A volume that can't be filled stays empty, to be filled another time; one can always be removed."""
+    image = mount.with_name("image")
+    (image / "data").mkdir(parents=True)
+    for number in range(4):
+        (image / "data" / f"file{number}").write_bytes(b"x" * (10 << 20))
+    with open_store(mount / "store") as store:
+        for name in ("one", "two"):
+            store.volumes.create(name)
+        store.volumes.fill("one", store.view((), str(image)), "/data")
+        with pytest.raises(StoreFull, match="for filling the volume two"):
+            store.volumes.fill("two", store.view((), str(image)), "/data")
+        assert os.listdir(store.volumes.get("two").path) == []
+        sound(store)
+        fill(mount)
+        with pytest.raises(StoreFull):
+            for number in range(10_000):
+                store.volumes.create(f"more{number}")
+        store.volumes.remove("one")
+        sound(store)
+        empty(mount)
+        store.volumes.fill("two", store.view((), str(image)), "/data")
+        assert len(os.listdir(store.volumes.get("two").path)) == 4
+        sound(store)
+
+
 if __name__ == "__main__":
-    {"layer": layer, "rows": rows, "deletion": deletion, "opening": opening}[sys.argv[1]](Path(sys.argv[2]))
+    stories = {"layer": layer, "rows": rows, "deletion": deletion, "opening": opening, "volumes": volumes}
+    stories[sys.argv[1]](Path(sys.argv[2]))

@@ -239,6 +239,13 @@ with cowl.Engine() as engine:
             assert error.container_ids == (box.id,)
         else:
             raise AssertionError
+    forks = box.fork(2)
+    assert set(engine.volume("work").containers) == {box.id, *(fork.id for fork in forks)}
+    assert sum(each.anonymous for each in engine.volumes()) == 3
+    for fork in forks:
+        fork.remove(volumes=True)
+    for taken in engine.snapshots():
+        taken.remove()
     engine.remove_container(box.id, volumes=True)
     volume.remove()
     assert engine.volumes() == []
