@@ -74,8 +74,8 @@ class Containers:
         identity = os.urandom(32).hex()
         wanted = check_name(name) if name else ""
         text = settings if isinstance(settings, str) else json.dumps(settings, separators=(",", ":"))
-        lasting = any(not (each.anonymous and auto_remove) for each in volumes)
-        with self._database.write(durable=lasting, doing="creating a container") as transaction:
+        made: Sequence[Claim] = ()
+        with self._database.write(doing="creating a container") as transaction:
             now = self._clock()
             image_there = image_id and transaction.run(
                 "UPDATE images SET last_used = ? WHERE id = ?", (now, image_id)
@@ -106,13 +106,17 @@ class Containers:
             if volumes:
                 from cowl.store.volumes import claim
 
-                claim(transaction, self._root, identity, volumes, now)
-        self._make_directories(identity, layer_keys)
+                made = claim(transaction, self._root, identity, volumes, now)
+        lasting = any(not (each.anonymous and auto_remove) for each in made)
+        self._make_directories(identity, layer_keys, lasting)
         return self.get(identity)
 
-    def _make_directories(self, identity: str, layer_keys: Sequence[str]) -> None:
+    def _make_directories(self, identity: str, layer_keys: Sequence[str], lasting: bool) -> None:
+        """`lasting`: what was committed before is to be on disk whatever happens to the machine."""
         directory = self._root.container(identity)
         try:
+            if lasting:
+                self._database.sync()
             os.mkdir(directory, 0o700)
             os.mkdir(f"{directory}/upper", 0o755)
             os.mkdir(f"{directory}/work", 0o700)

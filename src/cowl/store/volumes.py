@@ -26,7 +26,7 @@ from cowl.store.volume_record import check_volume_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from cowl.layer.view import MergedView
     from cowl.store.database import Database
@@ -164,25 +164,26 @@ class Volumes:
 
 
 def claim(
-    transaction: Transaction, root: RootDirectory, container: str, claims: Iterable[Claim], now: float
-) -> None:
-    """Gives a new container its volumes; those that are missing are made.
+    transaction: Transaction, root: RootDirectory, container: str, claims: Sequence[Claim], now: float
+) -> Sequence[Claim]:
+    """Gives a new container its volumes; those that are missing are made, and given back.
 
     A claim by name makes an anonymous volume one that is kept. Raises InvalidVolumeName, VolumeDamaged.
     """
+    made = []
     for each in claims:
         check_volume_name(each.name)
-    made = [
-        _make(transaction, root, each.name, each.anonymous, "{}", now) or _take(transaction, root, each, now)
-        for each in claims
-    ]
-    for each in claims:
+        if _make(transaction, root, each.name, each.anonymous, "{}", now):
+            made.append(each)
+        else:
+            _take(transaction, root, each, now)
         transaction.run("INSERT INTO container_volumes VALUES (?, ?, ?)", (container, each.name, each.target))
-    if any(made):
+    if made:
         fsync_dir(root.volumes)
+    return made
 
 
-def _take(transaction: Transaction, root: RootDirectory, wish: Claim, now: float) -> bool:
+def _take(transaction: Transaction, root: RootDirectory, wish: Claim, now: float) -> None:
     path = root.volume_data(wish.name)
     if not os.path.isdir(path):
         raise VolumeDamaged(wish.name, path)
@@ -190,7 +191,6 @@ def _take(transaction: Transaction, root: RootDirectory, wish: Claim, now: float
         "UPDATE volumes SET last_used = ?, measured_at = 0, anonymous = anonymous AND ? WHERE name = ?",
         (now, wish.anonymous, wish.name),
     )
-    return False
 
 
 def _make(
