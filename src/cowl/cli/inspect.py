@@ -1,4 +1,4 @@
-"""inspect, for images, containers and volumes."""
+"""inspect, for images, containers, snapshots and volumes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from cowl import Engine
     from cowl.cli.call import Call
 
-KINDS = ("container", "image", "volume")  # in the order in which a bare name is looked up
+KINDS = ("container", "image", "volume", "snapshot")  # in the order in which a bare name is looked up
 TEMPLATE_ERROR = 64  # Docker's exit code for a template that does not parse
 
 
@@ -23,7 +23,7 @@ class UnknownType(Invalid):
 
 
 class NoSuchObject(NotFound):
-    """No container, image or volume has that name."""
+    """No container, image, volume or snapshot has that name."""
 
 
 def inspect(call: Call) -> int:
@@ -47,6 +47,11 @@ def inspect_containers(call: Call) -> int:
 def inspect_volumes(call: Call) -> int:
     """`cowl volume inspect`."""
     return _inspect(call, ("volume",), size=False)
+
+
+def inspect_snapshots(call: Call) -> int:
+    """`cowl snapshot inspect`."""
+    return _inspect(call, ("snapshot",), size=False)
 
 
 def _inspect(call: Call, kinds: tuple[str, ...], *, size: bool) -> int:
@@ -76,6 +81,8 @@ def _attrs(engine: Engine, name: str, kinds: tuple[str, ...], *, size: bool) -> 
                 return engine.image(name).attrs()
             if kind == "volume":
                 return engine.volume(name).attrs()
+            if kind == "snapshot":
+                return engine.snapshot(name).attrs()
             box = engine.container(name)
             written, virtual = box.size() if size else (0, 0)
             return {**box.attrs(), **({"SizeRw": written, "SizeRootFs": virtual} if size else {})}

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from cowl.container.lifecycle import Containers
+    from cowl.container.publisher import CommittedImage
     from cowl.container.snapshots import Snapshot
     from cowl.runtime.protocol import Running
     from cowl.store.containers import ContainerRecord
@@ -221,7 +222,7 @@ class Container:
 
     def diff(self) -> tuple[Change, ...]:
         """What the container changed against its image, by path: A(dded), C(hanged), D(eleted)."""
-        return self._service.store.changes(self._record)
+        return self._service.store.changes(self._service.store.containers.get(self.id))
 
     def snapshot(self, name: str = "", *, message: str = "") -> Snapshot:
         """Keeps its files as they are now. `name` "" gives a snapshot without a name.
@@ -237,12 +238,46 @@ class Container:
         self._record = self._service.store.containers.get(self.id)
         return found
 
+    def commit(
+        self,
+        reference: str = "",
+        *,
+        message: str = "",
+        author: str = "",
+        changes: Sequence[str] = (),
+        pause: bool = True,
+    ) -> CommittedImage:
+        """An image of its files as they are now, as `docker commit`: a cowl.Image. It goes on unchanged.
+
+        changes  Dockerfile instructions for the image's config ("CMD top", "ENV A=b"), applied in order
+        pause    holds its processes still while the files are copied, if it runs
+        Files that it did not touch are its image's layers; without a file of its own there is no layer.
+        Raises InvalidChange, InvalidReference, ContainerBusy, NotFound.
+        """
+        from cowl.container.snapshots import recorded_user
+
+        self.refresh()
+        return self._service.publisher().commit(
+            self._record,
+            reference,
+            message=message,
+            author=author,
+            changes=as_words("changes", changes),
+            pause=pause,
+            user=recorded_user(self._service, self._record),
+        )
+
     def fork(self, count: int = 1, *, name: str = "") -> list[Container]:
         """Containers that begin as this one is now, created and not started; each costs an empty upper.
 
         A nameless snapshot is taken first, and they are forks of it: see `snapshot` and `Snapshot.fork`.
+        Without forks it does not stay.
         """
-        return self.snapshot().fork(count, name=name)
+        from cowl.container.snapshots import fork_now
+
+        made = fork_now(self._service, self._record, count, name)
+        self._record = self._service.store.containers.get(self.id)
+        return made
 
     def restore(self, snapshot: Snapshot | str) -> Container:
         """Throws away what it wrote, and puts it on a snapshot (also by name or ID). Gives itself.

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from cowl.container.options import RunOptions
+    from cowl.container.publisher import Publisher
     from cowl.runtime.protocol import Running, Runtime
     from cowl.store.containers import ContainerRecord
     from cowl.store.images import ImageRecord
@@ -34,10 +35,16 @@ GRACE_SECONDS = 1.0  # how long the owner of a container may take to record its 
 
 
 class Containers:
-    """The service. `runtime` is called when a container is first started: listing needs none."""
+    """The service. `runtime` is called when a container is first started: listing needs none.
 
-    def __init__(self, store: Store, runtime: Callable[[], Runtime]) -> None:
+    publisher  gives who makes images of containers
+    """
+
+    def __init__(
+        self, store: Store, runtime: Callable[[], Runtime], publisher: Callable[[], Publisher]
+    ) -> None:
         self.store = store
+        self.publisher = publisher
         self._runtime = runtime
         self._owner = os.getpid()
         self._started: dict[str, Container] = {}  # here, and not known to have ended

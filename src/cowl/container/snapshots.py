@@ -6,7 +6,7 @@ import os
 
 from cowl.container.bundle import find_user
 from cowl.container.handle import Container
-from cowl.container.options import InvalidOptions, Settings
+from cowl.container.options import InvalidOptions, Settings, as_words
 from cowl.errors import CowlError
 
 TYPE_CHECKING = False
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from cowl.container.lifecycle import Containers
+    from cowl.container.publisher import CommittedImage
     from cowl.store.container_record import ContainerRecord
     from cowl.store.snapshot_record import SnapshotRecord
     from cowl.store.volume_record import Claim
@@ -97,6 +98,18 @@ class Snapshot:
         """
         return fork(self._service, self._record, count, name)
 
+    def promote(
+        self, reference: str = "", *, message: str = "", author: str = "", changes: Sequence[str] = ()
+    ) -> CommittedImage:
+        """Makes it an image: a cowl.Image. The layers are the same, and hashed now; nothing is copied.
+
+        The config is that of the container's image and its settings; `changes` are Dockerfile
+        instructions for it. Raises InvalidChange, InvalidReference, NotFound when the snapshot is gone.
+        """
+        return self._service.publisher().promote(
+            self._record, reference, message=message, author=author, changes=as_words("changes", changes)
+        )
+
     def remove(self, *, force: bool = False) -> None:
         """Deletes it, with its layer unless something stands on that.
 
@@ -128,8 +141,7 @@ def take(service: Containers, record: ContainerRecord, name: str, message: str) 
 
 def fork(service: Containers, snapshot: SnapshotRecord, count: int, name: str) -> list[Container]:
     """See `Snapshot.fork`."""
-    if not 1 <= count <= MOST_FORKS:
-        raise InvalidOptions(f"can't make {count} forks", hint=f"it goes from 1 to {MOST_FORKS}")
+    _check_count(count)
     numbers = range(1, count + 1)
     names = [f"{name}-{number}" if name and count > 1 else name for number in numbers]
     store = service.store.containers
@@ -146,6 +158,22 @@ def fork(service: Containers, snapshot: SnapshotRecord, count: int, name: str) -
             store.remove(record.id, volumes=True)
         raise
     return [Container(service, record) for record in made]
+
+
+def fork_now(service: Containers, record: ContainerRecord, count: int, name: str) -> list[Container]:
+    """See `Container.fork`."""
+    _check_count(count)
+    snapshot = take(service, record, "", "")
+    try:
+        return snapshot.fork(count, name=name)
+    except BaseException:
+        snapshot.remove()
+        raise
+
+
+def _check_count(count: int) -> None:
+    if not 1 <= count <= MOST_FORKS:
+        raise InvalidOptions(f"can't make {count} forks", hint=f"it goes from 1 to {MOST_FORKS}")
 
 
 def _claimed(settings: dict[str, Any]) -> tuple[dict[str, Any], Sequence[Claim]]:

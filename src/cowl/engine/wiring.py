@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from cowl.config import Config
     from cowl.container.lifecycle import Containers
+    from cowl.engine.publishing import Publishing
     from cowl.events import Emit
     from cowl.oci.platform import Platform
     from cowl.runtime.protocol import Runtime
@@ -58,8 +59,13 @@ class Wiring:
             if self._service is None:
                 from cowl.container.lifecycle import Containers
 
-                self._service = Containers(self.store, self._running_runtime)
+                self._service = Containers(self.store, self._running_runtime, self._publisher)
             return self._service
+
+    def _publisher(self) -> Publishing:
+        from cowl.engine.publishing import Publishing
+
+        return Publishing(self.store)
 
     def _running_runtime(self) -> Runtime:
         with self._lock:

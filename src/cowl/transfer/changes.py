@@ -36,7 +36,11 @@ class InvalidChange(Invalid):
 
 
 def apply_changes(config: ContainerConfig, changes: Sequence[str]) -> ContainerConfig:
-    """`config` with each instruction of `changes` applied in order. Raises InvalidChange."""
+    """`config` with each instruction of `changes` applied in order. Raises InvalidChange.
+
+    As in a Dockerfile an ENTRYPOINT takes the CMD away that no earlier change has set.
+    """
+    command_set = False
     for change in changes:
         name, _, rest = change.strip().partition(" ")
         rest = rest.strip()
@@ -54,6 +58,9 @@ def apply_changes(config: ContainerConfig, changes: Sequence[str]) -> ContainerC
             config = apply(config, rest)
         except ValueError as problem:
             raise InvalidChange(change, str(problem)) from problem
+        command_set |= name.upper() == "CMD"
+        if name.upper() == "ENTRYPOINT" and not command_set:
+            config = config.replace(cmd=None)
     return config
 
 

@@ -20,6 +20,19 @@ CONTAINERS = (
         common=True,
     ),
     Command(
+        "start",
+        "Start a stopped container, attached: its output and exit code are the command's",
+        "[OPTIONS] CONTAINER",
+        "start:start",
+        (1, MANY),
+        (
+            Flag("attach", "a", BOOL, "Attach STDOUT/STDERR and forward signals"),
+            Flag("interactive", "i", BOOL, "Attach container's STDIN"),
+            Flag("sig-proxy", "", BOOL, "Proxy received signals to the process", "", True),
+        ),
+        ("container start",),
+    ),
+    Command(
         "exec",
         "Execute a command in a running container",
         "[OPTIONS] CONTAINER COMMAND [ARG...]",
