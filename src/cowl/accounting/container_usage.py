@@ -66,7 +66,7 @@ def _container(reading: Reading, row: ContainerRow, volumes: tuple[str, ...]) ->
         state=row.state,
         exit_code=row.exit_code,
         size_bytes=found.size_bytes,
-        virtual_bytes=found.size_bytes + reading.ledger.bytes_of(row.layer_keys).size_bytes,
+        virtual_bytes=found.size_bytes + reading.ledger.apparent_bytes(row.layer_keys),
         upper_allocated_bytes=found.allocated_bytes,
         log_bytes=found.log_bytes,
         allocated_bytes=found.total_allocated_bytes,

@@ -17,7 +17,7 @@ _NONE = "<none>"
 class ImageUsage(Value):
     """An image. repository and tag are those of its first name as Docker shows it, or "<none>".
 
-    size_bytes       apparent, of all its layers
+    size_bytes       apparent, of all its layers: what `images` and `history` show
     shared_bytes     of those layers that other images stand on too
     unique_bytes     of those that no other image stands on: size_bytes is the sum of the two
     allocated_bytes  on disk, of all its layers
@@ -51,10 +51,9 @@ def image_usages(ledger: Ledger) -> tuple[ImageUsage, ...]:
 
 
 def _image(ledger: Ledger, image: ImageRow, containers: int) -> ImageUsage:
-    keys = set(image.layer_keys)
-    size = ledger.bytes_of(keys)
-    common = [key for key in keys if len(ledger.users(key, IMAGE)) > 1]
-    shared = ledger.bytes_of(common)
+    size = ledger.apparent_bytes(image.layer_keys)
+    common = [key for key in image.layer_keys if len(ledger.users(key, IMAGE)) > 1]
+    shared = ledger.apparent_bytes(common)
     first = Reference.parse(image.references[0]) if image.references else None
     return ImageUsage(
         id=image.id,
@@ -64,10 +63,10 @@ def _image(ledger: Ledger, image: ImageRow, containers: int) -> ImageUsage:
         created=image.created,
         created_at=image.created_at,
         last_used=image.last_used,
-        size_bytes=size.size_bytes,
-        shared_bytes=shared.size_bytes,
-        unique_bytes=size.size_bytes - shared.size_bytes,
-        allocated_bytes=size.allocated_bytes,
+        size_bytes=size,
+        shared_bytes=shared,
+        unique_bytes=size - shared,
+        allocated_bytes=ledger.bytes_of(image.layer_keys).allocated_bytes,
         frees_bytes=ledger.frees(frozenset({(IMAGE, image.id)})).allocated_bytes,
         containers=containers,
         shared_with=_neighbours(ledger, image.id, common),

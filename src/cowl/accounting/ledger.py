@@ -148,6 +148,11 @@ class Ledger:
             allocated -= twice * shared.allocated_bytes
         return Bytes(size, allocated)
 
+    def apparent_bytes(self, keys: Iterable[str]) -> int:
+        """The file lengths of a stack, as `images` and `history` show them: each layer as often as it comes,
+        whichever of its inodes it shares."""
+        return sum([self.layers[key].size_bytes for key in keys])
+
     def _touched(self, keys: set[str]) -> Iterable[SharedInodes]:
         """The sets of shared inodes that any of the layers is in, each once."""
         if not self._shared:
