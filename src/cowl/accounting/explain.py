@@ -49,6 +49,7 @@ def _explained(store: Store, subject: Subject, contents: Contents, depth: int, t
         visible_bytes=size - shadowed,
         shadowed_bytes=shadowed,
         allocated_bytes=sum(layer.allocated_bytes for layer in layers),
+        shadowed_allocated_bytes=sum(each.allocated_bytes for each in stacked.shadows),
         efficiency=(size - shadowed) / size if size else 1.0,
         files=len(visible),
         layers=layers,
@@ -56,6 +57,8 @@ def _explained(store: Store, subject: Subject, contents: Contents, depth: int, t
         findings=find_waste(contents, layers),
         duplicates=duplicates[:top] if top else duplicates,
         duplicate_bytes=sum(each.wasted_bytes for each in duplicates),
+        base=subject.built.base if subject.built is not None else "",
+        base_bytes=sum(layer.size_bytes for layer in layers if layer.base),
         altered_layers=_altered(subject, contents),
     )
 

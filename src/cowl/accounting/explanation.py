@@ -142,10 +142,11 @@ class Explanation(Value):
     size_bytes        what all layers hold: paid. It is visible_bytes + shadowed_bytes
     visible_bytes     what the merged tree shows
     shadowed_bytes    what later layers overwrite or remove: wasted
-    allocated_bytes   blocks on disk of all layers
+    allocated_bytes   blocks on disk of all layers; shadowed_allocated_bytes: of the shadowed files
     efficiency        visible_bytes / size_bytes; 1.0 of nothing at all
     files             visible ones
     duplicate_bytes   of visible files with the same content, all but one; `duplicates` has the largest sets
+    base              ID of the image that its Dockerfile stands on, "" when unknown; it has base_bytes
     altered_layers    numbers of layers that do not hold what the store's row says: see `cowl system check`
     """
 
@@ -156,6 +157,7 @@ class Explanation(Value):
     visible_bytes: int
     shadowed_bytes: int
     allocated_bytes: int
+    shadowed_allocated_bytes: int
     efficiency: float
     files: int
     layers: tuple[LayerBytes, ...]
@@ -163,5 +165,7 @@ class Explanation(Value):
     findings: tuple[Finding, ...]
     duplicates: tuple[DuplicateSet, ...]
     duplicate_bytes: int
+    base: str = ""
+    base_bytes: int = 0
     altered_layers: tuple[int, ...] = ()
     beside: Beside | None = None

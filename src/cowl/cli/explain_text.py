@@ -45,6 +45,8 @@ def _heading(told: Explanation) -> Iterator[str]:
     yield f"  {size} paid = {visible} visible + {human.short_size(told.shadowed_bytes)} shadowed"
     on_disk = human.short_size(told.allocated_bytes)
     yield f"  efficiency {told.efficiency:.1%} (visible / paid); {on_disk} on disk"
+    if told.base:
+        yield f"  {human.short_size(told.base_bytes)} of it in the base image {short_id(told.base)}"
     for number in told.altered_layers:
         yield f"  layer {number} does not hold what the store says: see `cowl system check`"
 
@@ -59,7 +61,7 @@ def _layers(told: Explanation, width: int) -> Iterator[str]:
         line = "base" if layer.base else str(layer.line or "-")
         figures = (layer.size_bytes, layer.allocated_bytes, layer.shadowed_bytes)
         size, on_disk, shadowed = map(human.short_size, figures)
-        text = ellipsis(path_text(layer.instruction) or "-", max(20, width - _FIGURES))
+        text = _instruction(layer, max(20, width - _FIGURES)) or "-"
         yield f"{layer.number:>5}  {line:>4} {size:>8}  {on_disk:>8} {layer.files:>7}  {shadowed:>8}  {text}"
 
 
@@ -133,8 +135,13 @@ def _sentence(told: Explanation, finding: Any) -> str:
 
 def _who(layer: Any) -> str:
     name = f"line {layer.line}" if layer.line else f"layer {layer.number}"
-    text = path_text(layer.instruction)
-    return f"{name} ({ellipsis(text, 40)})" if text else name
+    text = _instruction(layer, 40)
+    return f"{name} ({text})" if text else name
+
+
+def _instruction(layer: Any, room: int) -> str:
+    """As much of it as fits; it may have any length."""
+    return ellipsis(path_text(layer.instruction[: room + 1]), room)
 
 
 def _duplicates(sets: Any, wasted: int, title: str, top: int) -> Iterator[str]:

@@ -14,6 +14,18 @@ _CACHES = (
     "var/cache/pacman/pkg", "usr/local/share/.cache",
 )  # fmt: skip
 _COPIES = ("COPY", "ADD")
+ARCHIVES = (
+    ".tar",
+    ".gz",
+    ".tgz",
+    ".bz2",
+    ".tbz2",
+    ".xz",
+    ".txz",
+    ".zst",
+    ".tzst",
+    ".lzma",
+)  # what ADD unpacks
 
 
 class Maker(Value):
@@ -59,13 +71,20 @@ def copy_up_remedy(
     """Against a file that `upper` stores again, with another owner or mode at most; "" when none is known."""
     if cause == "same" and upper.keyword in _COPIES:
         return f"leave it out in {upper.name}"
-    if lower.keyword in _COPIES and cause in ("chown", "chmod"):
+    if lower.keyword in _COPIES and cause in ("chown", "chmod") and not _may_unpack(lower):
         flags = [f"--chown={owner[0]}:{owner[1]}"] if cause == "chown" else []
         flags += [f"--chmod={mode:o}"] if cause == "chmod" or also else []
         return f"{lower.keyword} {' '.join(flags)} in {lower.name}"
     if lower.keyword == "RUN" and upper.keyword == "RUN":
         return f"merge {upper.name} into {lower.name}"
     return ""
+
+
+def _may_unpack(maker: Maker) -> bool:
+    """Whether it may be an ADD of an archive, whose members keep their own modes and owners."""
+    words = maker.text.lower().split()
+    archived = any(word.endswith(ARCHIVES) or word.startswith("file:") for word in words)
+    return maker.keyword == "ADD" and archived
 
 
 def cache_remedy(cache: str, maker: Maker) -> str:

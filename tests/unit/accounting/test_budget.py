@@ -15,6 +15,7 @@ TOLD = Explanation(
     visible_bytes=900,
     shadowed_bytes=100,
     allocated_bytes=4096,
+    shadowed_allocated_bytes=0,
     efficiency=0.9,
     files=3,
     layers=(),

@@ -20,6 +20,7 @@ from cowl.accounting.subjects import (
     find_subject,
 )
 from cowl.store import Store
+from cowl.store.contents import RemovedMeanwhile
 
 ALL = (CONTAINER, IMAGE, SNAPSHOT, LAYER)
 
@@ -76,3 +77,12 @@ def test_a_container_whose_image_was_forced_away(store: Store) -> None:
     told = explain(store, find(store, "box"))
     assert [layer.instruction for layer in told.layers] == ["", "what container box wrote"]
     assert told.size_bytes == told.visible_bytes == 103
+
+
+def test_what_is_removed_while_it_is_read(store: Store) -> None:
+    image = add_image(store, "img", [add_layer(store, "a")])
+    subject = find(store, "img")
+    store.images.remove(image.id)
+    store.close()
+    with open_store(store.root) as again, pytest.raises(RemovedMeanwhile):
+        explain(again, subject)

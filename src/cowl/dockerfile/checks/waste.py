@@ -8,6 +8,7 @@ from cowl.dockerfile import nodes
 from cowl.dockerfile.checks.commands import simple_commands
 from cowl.dockerfile.checks.subject import SCRATCH
 from cowl.dockerfile.diagnostics import quoted
+from cowl.dockerfile.remedies import ARCHIVES
 from cowl.dockerfile.rescue import comment_rescue
 
 TYPE_CHECKING = False
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
     from cowl.dockerfile.checks.subject import Found, Subject
 
-_ARCHIVES = (".tar", ".gz", ".tgz", ".bz2", ".tbz2", ".xz", ".txz", ".zst", ".tzst", ".lzma")
 _SECRET_NAMES = frozenset(
     (
         *(".env", ".netrc", ".npmrc", ".pypirc", ".git-credentials", ".htpasswd", "id_rsa", "id_dsa"),
@@ -151,7 +151,7 @@ def _only_copies(node: nodes.Add) -> bool:
 
 def _plain_file(word: str) -> bool:
     remote = "://" in word or word.startswith("git@") or "$" in word
-    return not remote and not set("*?[") & set(word) and not word.lower().endswith(_ARCHIVES)
+    return not remote and not set("*?[") & set(word) and not word.lower().endswith(ARCHIVES)
 
 
 def comment_after_copy(subject: Subject) -> Iterator[Found]:
