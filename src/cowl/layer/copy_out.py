@@ -12,7 +12,7 @@ import os
 from cowl.layer import attributes
 from cowl.layer.ownership import apply_with, for_euid
 from cowl.layer.paths import open_inside, open_tree
-from cowl.layer.view import DIRECTORY, FIFO, SYMLINK, WrongKind
+from cowl.layer.view import DIRECTORY, FIFO, SYMLINK, NoSuchPath, WrongKind
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,21 +28,20 @@ _CHUNK = 1 << 30
 _NOT_SHARED = (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
-def copy_out(view: MergedView, path: str, dest: str) -> bool:
+def copy_out(view: MergedView, path: str, dest: str) -> None:
     """Copies what the directory `path` of the view holds to the empty directory `dest`, which comes to
-    look like it; False, and nothing done, where the view has no such path.
+    look like it.
 
     Owners, modes, times, the extended attributes that layers keep and hard links are kept. Sockets and
-    devices are left out. Raises WrongKind where `path` is no directory, TooManyLinks, OSError.
+    devices are left out. Raises NoSuchPath, WrongKind where `path` is no directory, TooManyLinks, OSError.
     """
     top = view.lookup(path)
     if top is None:
-        return False
+        raise NoSuchPath(path)
     if not top.is_directory:
         raise WrongKind(path, top.kind, DIRECTORY)
     with _Copy(view, dest, top) as copy:
         copy.run()
-    return True
 
 
 def dress(source: int, target: int) -> None:

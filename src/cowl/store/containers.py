@@ -74,7 +74,7 @@ class Containers:
         identity = os.urandom(32).hex()
         wanted = check_name(name) if name else ""
         text = settings if isinstance(settings, str) else json.dumps(settings, separators=(",", ":"))
-        made: Sequence[Claim] = ()
+        lasting = False
         with self._database.write(doing="creating a container") as transaction:
             now = self._clock()
             image_there = image_id and transaction.run(
@@ -106,8 +106,7 @@ class Containers:
             if volumes:
                 from cowl.store.volumes import claim
 
-                made = claim(transaction, self._root, identity, volumes, now)
-        lasting = any(not (each.anonymous and auto_remove) for each in made)
+                lasting = claim(transaction, self._root, identity, volumes, now, passing=auto_remove)
         self._make_directories(identity, layer_keys, lasting)
         return self.get(identity)
 

@@ -203,7 +203,7 @@ class _Reconciliation:
         """A volume that was just being filled gets the rest."""
         for (name,) in self._transaction.rows("SELECT name FROM volumes"):
             if os.path.isdir(f"{self._root.volume(name)}/fill"):
-                from cowl.store.volumes import finish_filling
+                from cowl.store.filling import finish_filling
 
                 finish_filling(self._root.volume(name))
 

@@ -1,20 +1,14 @@
 """Volumes: directories that outlive containers and are shared by them. Decision 0024.
 
-A volume is a row and `volumes/<name>/data`. It is filled from an image at most once, while it is empty:
-a copy is made in staging/, renamed to `volumes/<name>/fill`, and moved from there entry by entry. Whoever
-finds a `fill` goes on with it, so a crash leaves no volume half filled. `data` itself is never replaced,
-since a running container may have it mounted.
+A volume is a row and `volumes/<name>/data`. `cowl.store.filling` says how it begins with an image's files.
 """
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import json
 import os
 
-from cowl.linux.files import fsync_dir, remove_tree, syncfs
-from cowl.linux.syscalls import call
+from cowl.linux.files import fsync_dir, remove_tree
 from cowl.store.faults import from_os
 from cowl.store.garbage import delete
 from cowl.store.rows import volume_rows
@@ -38,9 +32,6 @@ if TYPE_CHECKING:
     from cowl.store.transaction import Transaction
     from cowl.store.volume_record import Claim
 
-_NO_REPLACE = 1  # RENAME_NOREPLACE, renameat2(2)
-_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-
 
 class Volumes:
     """The volumes of a store."""
@@ -62,9 +53,8 @@ class Volumes:
         text = json.dumps(dict(labels or {}), separators=(",", ":"))
         with self._database.write(durable=True, doing="creating a volume") as transaction:
             self._owner.register(transaction)  # so that a crash before the commit is seen
-            made = _make(transaction, self._root, wanted, not name, text, self._clock())
-            if made:
-                fsync_dir(self._root.volumes)
+            if _make(transaction, self._root, wanted, not name, text, self._clock()):
+                _sync_directories(self._root, [wanted])
         with self._database.write() as transaction:
             self._owner.retire(transaction)
         return self.get(wanted)
@@ -123,64 +113,45 @@ class Volumes:
         lacks changes nothing. `durable`: on disk, whatever happens to the machine, before it is seen.
         Raises WrongKind where the view has a file at `path`, VolumeDamaged, StoreFull.
         """
+        from cowl.store.filling import Filling
+
         try:
-            self._finish(name)
-            if self._is_empty(name):
-                self._fill(name, view, path, durable)
+            Filling(self._root, name, self._layers).fill(view, path, durable)
         except OSError as problem:
             raise from_os(self._root.path, f"filling the volume {name}", problem) from problem
 
-    def _fill(self, name: str, view: MergedView, path: str, durable: bool) -> None:
-        from cowl.layer.copy_out import copy_out
-
-        with self._layers.stage() as stage:
-            try:
-                if not copy_out(view, path, stage.diff):
-                    return
-                if durable:
-                    _sync(stage.diff)
-                with _Lock(self._root.volume(name)):
-                    if self._is_empty(name):
-                        os.rename(stage.diff, f"{self._root.volume(name)}/fill")
-                        _move_all(self._root.volume(name))
-            except OSError as problem:  # before the stage takes it for a layer's
-                raise from_os(self._root.path, f"filling the volume {name}", problem) from problem
-
-    def _finish(self, name: str) -> None:
-        directory = self._root.volume(name)
-        if os.path.lexists(f"{directory}/fill"):
-            with _Lock(directory):
-                _move_all(directory)
-
-    def _is_empty(self, name: str) -> bool:
-        path = self._root.volume_data(name)
-        try:
-            with os.scandir(path) as entries:
-                return next(entries, None) is None
-        except FileNotFoundError:
-            raise VolumeDamaged(name, path) from None
-        except PermissionError:  # a container has closed it to its owner, an ordinary user
-            return False
-
 
 def claim(
-    transaction: Transaction, root: RootDirectory, container: str, claims: Sequence[Claim], now: float
-) -> Sequence[Claim]:
-    """Gives a new container its volumes; those that are missing are made, and given back.
+    transaction: Transaction,
+    root: RootDirectory,
+    container: str,
+    claims: Sequence[Claim],
+    now: float,
+    *,
+    passing: bool,
+) -> bool:
+    """Gives a new container its volumes, making those that are missing; whether some were made to last.
 
+    passing  the container goes at its end, and so do volumes that are made here without a name
     A claim by name makes an anonymous volume one that is kept. Raises InvalidVolumeName, VolumeDamaged.
     """
-    made = []
+    lasting = []
     for each in claims:
         check_volume_name(each.name)
-        if _make(transaction, root, each.name, each.anonymous, "{}", now):
-            made.append(each)
-        else:
+        if not _make(transaction, root, each.name, each.anonymous, "{}", now):
             _take(transaction, root, each, now)
+        elif not (each.anonymous and passing):
+            lasting.append(each.name)
         transaction.run("INSERT INTO container_volumes VALUES (?, ?, ?)", (container, each.name, each.target))
-    if made:
+    _sync_directories(root, lasting)
+    return bool(lasting)
+
+
+def _sync_directories(root: RootDirectory, names: Sequence[str]) -> None:
+    for name in names:
+        fsync_dir(root.volume(name))
+    if names:
         fsync_dir(root.volumes)
-    return made
 
 
 def _take(transaction: Transaction, root: RootDirectory, wish: Claim, now: float) -> None:
@@ -204,7 +175,6 @@ def _make(
     os.mkdir(path, 0o700)
     os.mkdir(f"{path}/data")
     os.chmod(f"{path}/data", 0o755)
-    fsync_dir(path)
     transaction.run(
         "INSERT INTO volumes VALUES (?, ?, ?, ?, ?, 0, 0, 0)", (name, anonymous, labels, now, now)
     )
@@ -246,73 +216,3 @@ def drop_volume(deletion: Deletion, name: str, directory: str) -> None:
         raise VolumeInUse(name, users)
     deletion.transaction.run("DELETE FROM volumes WHERE name = ?", (name,))
     deletion.discard("volume", name, directory)
-
-
-class _Lock:
-    """A `with` block in which nobody else moves anything into a volume."""
-
-    def __init__(self, directory: str, flags: int = fcntl.LOCK_EX) -> None:
-        self._directory = directory
-        self._flags = flags
-
-    def __enter__(self) -> None:
-        self._fd = os.open(self._directory, _DIRECTORY)
-        try:
-            fcntl.flock(self._fd, self._flags)
-        except BaseException:
-            os.close(self._fd)
-            raise
-
-    def __exit__(self, *_failure: object) -> None:
-        os.close(self._fd)
-
-
-def finish_filling(directory: str) -> None:
-    """Goes on where a crash ended the filling of a volume, unless a live process is at it. Raises OSError."""
-    try:
-        with _Lock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB):
-            _move_all(directory)
-    except BlockingIOError:
-        pass
-
-
-def _move_all(directory: str) -> None:
-    """Moves what lies in a volume's `fill` to its `data`, whose owner and mode become those of `fill`.
-
-    What is in `data` is never replaced: a container may be writing there already. Raises OSError; then
-    another call goes on.
-    """
-    from cowl.layer.copy_out import dress
-
-    try:
-        source = os.open(f"{directory}/fill", _DIRECTORY)
-    except FileNotFoundError:
-        return  # another was first
-    try:
-        target = os.open(f"{directory}/data", _DIRECTORY)
-        try:
-            for name in os.listdir(source):
-                _move(source, target, name)
-            dress(source, target)
-        finally:
-            os.close(target)
-    finally:
-        os.close(source)
-    remove_tree(f"{directory}/fill")
-
-
-def _move(source: int, target: int, name: str) -> None:
-    word = os.fsencode(name)
-    try:
-        call("renameat2", source, word, target, word, _NO_REPLACE)
-    except OSError as error:
-        if error.errno != errno.EEXIST:
-            raise
-
-
-def _sync(path: str) -> None:
-    fd = os.open(path, _DIRECTORY)
-    try:
-        syncfs(fd)
-    finally:
-        os.close(fd)
