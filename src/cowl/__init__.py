@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from cowl.accounting.budget import Excess as Excess
     from cowl.accounting.compare import Comparison as Comparison
     from cowl.accounting.explanation import Explanation as Explanation
+    from cowl.accounting.removal import RemovalPlan as RemovalPlan
     from cowl.accounting.usage import Usage as Usage
     from cowl.caches import InlineCacheTarget as InlineCacheTarget
     from cowl.caches import LocalCacheSource as LocalCacheSource
@@ -50,6 +51,8 @@ if TYPE_CHECKING:
     from cowl.outputs import TarOutput as TarOutput
     from cowl.runtime.failures import CommandNotExecutable as CommandNotExecutable
     from cowl.runtime.failures import CommandNotFound as CommandNotFound
+    from cowl.store.apply import Receipt as Receipt
+    from cowl.store.apply import StoreChanged as StoreChanged
     from cowl.store.dedupe.report import Deduplication as Deduplication
     from cowl.store.image_record import ImageSummary as ImageSummary
 
@@ -86,9 +89,12 @@ _HOMES = {
     "OciOutput": "cowl.outputs",
     "RegistryCacheSource": "cowl.caches",
     "RegistryCacheTarget": "cowl.caches",
+    "Receipt": "cowl.store.apply",
+    "RemovalPlan": "cowl.accounting.removal",
     "RunFailed": "cowl.container.result",
     "RunTimeout": "cowl.container.result",
     "Snapshot": "cowl.container.snapshots",
+    "StoreChanged": "cowl.store.apply",
     "TarOutput": "cowl.outputs",
     "Unavailable": "cowl.errors",
     "Usage": "cowl.accounting.usage",

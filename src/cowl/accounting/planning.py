@@ -12,7 +12,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from cowl.accounting.gc import Policy
     from cowl.accounting.ledger import Object
+    from cowl.accounting.prune import Candidates
+    from cowl.accounting.reading import Reading
     from cowl.accounting.removal import RemovalPlan
     from cowl.store.apply import Receipt
     from cowl.store.rows import Rows
@@ -28,14 +31,6 @@ class NoSuchStep(NotFound):
     def __init__(self, key: str) -> None:
         super().__init__(f"No such build step: {key}", hint="`cowl system df -v` lists them")
         self.key = key
-
-
-class NoSuchSnapshot(NotFound):
-    """No snapshot goes by that name or ID. Field: text."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(f"No such snapshot: {text}", hint="`cowl snapshot ls` lists them")
-        self.text = text
 
 
 def at_once(plan: Callable[[], RemovalPlan]) -> Receipt:
@@ -71,17 +66,24 @@ class Planning:
         images: Sequence[str] = (),
         containers: Sequence[str] = (),
         snapshots: Sequence[str] = (),
+        volumes: Sequence[str] = (),
         steps: Sequence[str] = (),
         cache_mounts: Sequence[str] = (),
         force: bool = False,
+        anonymous: bool = False,
     ) -> RemovalPlan:
         """The plan for things asked for by name; see `Engine.plan_removal`."""
         selection = self._selection()
         rows = selection.rows
         for text in containers:
             selection.add_container(self._store.containers.find(text).id, force=force)
+        if anonymous:
+            selection.add_anonymous_volumes()
+        for name in volumes:
+            selection.add_volume(self._store.volumes.get(name).name)
         for text in snapshots:
-            selection.add("snapshot", _snapshot(rows, text))
+            identity = self._store.snapshots.find(text).id
+            selection.add_snapshot(next(row for row in rows.snapshots if row.id == identity), force=force)
         for text in images:
             identity, by_name = self._store.images.look_up(text)
             selection.add_image(identity, text, by_name=by_name, force=force)
@@ -93,6 +95,44 @@ class Planning:
             selection.add_cache(found[mount.id], in_use=mount.in_use)
         return self.plan(selection)
 
+    def prune(
+        self, kinds: Sequence[str], *, every: bool, filters: Sequence[str], keep_bytes: int | None, now: float
+    ) -> RemovalPlan:
+        """The plan for what is unused; see `Engine.plan_prune`."""
+        from cowl.accounting import prune
+
+        parsed = prune.filters_of(kinds, filters, now)
+        selection = self._selection()
+        ledger = self._ledger_of_all(selection) if keep_bytes is not None else Ledger(selection.rows, {})
+        candidates = self._candidates(selection, ledger)
+        prune.select(selection, ledger, candidates, parsed, every=every, keep_bytes=keep_bytes)
+        return self.plan(selection, ledger if keep_bytes is not None else None)
+
+    def gc(self, policy: Policy) -> RemovalPlan:
+        """The plan for a policy; see `Engine.plan_gc`."""
+        from cowl.accounting.gc import collect
+        from cowl.accounting.usage import Usage
+
+        selection = self._selection()
+        reading = self._read(selection)
+        ledger = reading.ledger
+        size_bytes = Usage(reading).total_allocated_bytes
+        collect(selection, ledger, self._candidates(selection, ledger), policy, size_bytes)
+        return self.plan(selection, ledger)
+
+    def _candidates(self, selection: Selection, ledger: Ledger) -> Candidates:
+        from cowl.accounting.prune import Candidates
+
+        containers = self._store.containers
+        starting = containers.starting()
+        return Candidates(
+            selection,
+            ledger,
+            is_busy=lambda identity: identity in starting or containers.is_held(identity),
+            mounts=self._store.cache_mounts.in_use(selection.rows.cache_mounts),
+            image_labels=self._store.images.labels,
+        )
+
     def _selection(self) -> Selection:
         alive = self._store.containers.alive()
         rows = self._store.rows()
@@ -101,9 +141,19 @@ class Planning:
             rows = self._store.rows()
         return Selection(rows, alive)
 
-    def plan(self, selection: Selection) -> RemovalPlan:
-        """The plan of a selection, with the bytes of all that goes."""
-        return make_plan(selection, self._ledger(selection), self._carry_out)
+    def plan(self, selection: Selection, ledger: Ledger | None = None) -> RemovalPlan:
+        """The plan of a selection; without a ledger all that goes is measured first."""
+        return make_plan(selection, ledger or self._ledger(selection), self._carry_out)
+
+    def _read(self, selection: Selection) -> Reading:
+        from cowl.accounting.reading import read
+
+        if self._settle:
+            self._store.settle()
+        return read(self._store, selection.rows)
+
+    def _ledger_of_all(self, selection: Selection) -> Ledger:
+        return self._read(selection).ledger
 
     def _ledger(self, selection: Selection) -> Ledger:
         """The rows with the measures of what goes."""
@@ -113,10 +163,10 @@ class Planning:
         return Ledger(rows, _own(self._store, rows, selection.going))
 
     def _carry_out(self, plan: RemovalPlan) -> Receipt:
-        for target in plan.targets.objects:
-            if target.kind == CONTAINER and target.seen is None:
-                self._stop(target.id)
-        return self._store.apply(plan.targets)
+        killed = [target for target in plan.targets.of(CONTAINER) if target.seen is None]
+        for target in killed:
+            self._stop(target.id)
+        return self._store.apply(plan.targets, stopped=bool(killed))
 
 
 def _own(store: Store, rows: Rows, going: dict[Object, None]) -> dict[Object, Bytes]:
@@ -133,15 +183,6 @@ def _own(store: Store, rows: Rows, going: dict[Object, None]) -> dict[Object, By
     for name, size in store.measure_volumes(volumes, frozenset()).items() if volumes else ():
         own[VOLUME, name] = Bytes(*size)
     return own
-
-
-def _snapshot(rows: Rows, text: str) -> str:
-    """By name, ID, or the beginning of an ID that only one has."""
-    named = [row.id for row in rows.snapshots if text in (row.name, row.id)]
-    found = named or [row.id for row in rows.snapshots if text and row.id.startswith(text)]
-    if len(found) != 1:
-        raise NoSuchSnapshot(text)
-    return found[0]
 
 
 def _step(rows: Rows, text: str) -> str:

@@ -32,9 +32,9 @@ def read_ledger(store: Store, rows: Rows | None = None) -> Ledger:
     return _ledger(store, store.rows() if rows is None else rows)[0]
 
 
-def read(store: Store) -> Reading:
+def read(store: Store, rows: Rows | None = None) -> Reading:
     """All of a store: rows, a fresh look at what has no recorded measure, no walk of any image."""
-    ledger, containers = _ledger(store, store.rows())
+    ledger, containers = _ledger(store, store.rows() if rows is None else rows)
     return Reading(ledger, containers, store.measure_rest())
 
 

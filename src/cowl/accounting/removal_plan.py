@@ -74,8 +74,9 @@ class _Planner:
         """The layers that go, with the bytes of an inode at the first of those that share it."""
         users: dict[str, list[str]] = {}
         for thing in self._ordered():
+            name = f"step {thing[1][:12]}" if thing[0] == STEP else self._names.short(thing)
             for key in self._ledger.needs(thing) & self._layers:
-                users.setdefault(key, []).append(self._names.short(thing))
+                users.setdefault(key, []).append(name)
         return tuple(
             GoneLayer(key, str(self._ledger.layers[key].diff_id), tuple(users[key]), self._frees(key))
             for key in sorted(self._layers)
@@ -146,17 +147,24 @@ class _Planner:
             return (row.name, row.state, row.started_at, row.finished_at, False)
         if kind == IMAGE:
             staying = sorted(selection.users(identity), key=lambda row: row.id)
-            users = tuple((row.id, row.id in selection.alive) for row in staying)
-            return (rows.image_names(identity), users)
+            lives = tuple((row.id, row.id in selection.alive) for row in staying)
+            return (rows.image_names(identity), lives)
         if kind == FAILED:
             return ((),)
         if kind == SNAPSHOT:
-            return (rows.snapshots[identity].name,)
+            users = tuple(
+                row.id
+                for row in selection.rows.containers
+                if row.snapshot_id == identity and (CONTAINER, row.id) not in self._going
+            )
+            return (rows.snapshots[identity].name, tuple(sorted(users)))
         if kind == STEP:
             return (rows.steps[identity].layer_key,)
         if kind == CACHE:
             return (rows.caches[identity].name, rows.caches[identity].last_used)
         volume = rows.volumes[identity]
+        if not selection.alive.isdisjoint(volume.containers):
+            return None
         left = tuple(each for each in volume.containers if (CONTAINER, each) not in self._going)
         return (volume.created_at, volume.last_used, left)
 
@@ -186,7 +194,8 @@ class _Names:
         if kind == CONTAINER:
             return (self._containers[identity].name,)
         if kind == SNAPSHOT:
-            return (self.snapshots[identity].name,)
+            name = self.snapshots[identity].name
+            return (name,) if name else ()
         if kind == STEP:
             return (self.steps[identity].description,)
         if kind == CACHE:

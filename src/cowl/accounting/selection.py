@@ -5,19 +5,21 @@ Every request is judged by what the earlier ones leave: once its container is to
 
 from __future__ import annotations
 
-from cowl.accounting.ledger import CACHE, CONTAINER, FAILED, IMAGE
+from cowl.accounting.ledger import CACHE, CONTAINER, FAILED, IMAGE, SNAPSHOT, VOLUME
 from cowl.accounting.removal import Stay
 from cowl.errors import Conflict
 from cowl.oci.reference import Reference
 from cowl.store.cache_mounts import CacheMountInUse
 from cowl.store.container_record import ContainerRunning
+from cowl.store.snapshot_record import SnapshotInUse
+from cowl.store.volume_record import VolumeInUse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from cowl.accounting.ledger import Object
-    from cowl.store.rows import CacheMountRow, ContainerRow, Rows
+    from cowl.store.rows import CacheMountRow, ContainerRow, Rows, SnapshotRow
 
 
 class ImageInUse(Conflict):
@@ -49,6 +51,7 @@ class Selection:
         }
         self.names.update({image.id: () for image in rows.failed_steps})
         self.containers = {row.id: row for row in rows.containers}
+        self._volumes = {row.name: row for row in rows.volumes}
         self._users: dict[str, list[ContainerRow]] = {}
         for row in rows.containers:
             self._users.setdefault(row.image_id, []).append(row)
@@ -70,12 +73,45 @@ class Selection:
         else:
             self.add(CONTAINER, identity)
 
+    def add_snapshot(self, row: SnapshotRow, *, force: bool = False) -> None:
+        """`cowl snapshot rm`: one that containers were forked from or restored to goes only with `force`."""
+        users = [
+            each.name
+            for each in self.rows.containers
+            if each.snapshot_id == row.id and (CONTAINER, each.id) not in self.going
+        ]
+        if users and not force:
+            refusal = SnapshotInUse(row.name, row.id, users)
+            self.refuse(SNAPSHOT, row.name or row.id[:12], refusal, [f"container {name}" for name in users])
+        else:
+            self.add(SNAPSHOT, row.id)
+
     def add_cache(self, row: CacheMountRow, *, in_use: bool) -> None:
         """A cache mount that a build uses stays."""
         if in_use:
             self.refuse(CACHE, row.name, CacheMountInUse(row), ("a running build",))
         else:
             self.add(CACHE, row.id)
+
+    def add_volume(self, name: str) -> None:
+        """`docker volume rm`: one that a container has, running or not, stays."""
+        users = self.volume_users(name)
+        if users:
+            refusal = VolumeInUse(name, [row.id for row in users])
+            self.refuse(VOLUME, name, refusal, [f"container {row.name}" for row in users])
+        else:
+            self.add(VOLUME, name)
+
+    def volume_users(self, name: str) -> list[ContainerRow]:
+        """The containers that have a volume and stay."""
+        row = self._volumes[name]
+        return [self.containers[each] for each in row.containers if (CONTAINER, each) not in self.going]
+
+    def add_anonymous_volumes(self) -> None:
+        """`docker rm -v`: the anonymous volumes of the containers that go, but what others have too."""
+        for row in self.rows.volumes:
+            if row.anonymous and row.containers and not self.volume_users(row.name):
+                self.add(VOLUME, row.name)
 
     def users(self, image: str) -> list[ContainerRow]:
         """The containers of an image that stay, those that run first, then the oldest first."""
@@ -103,6 +139,23 @@ class Selection:
             left, gone = (), [*gone, *_in_order(left)]
         self.names[identity] = left
         self.untags.setdefault(identity, []).extend(gone)
+
+    def add_whole_image(self, identity: str) -> None:
+        """An image with all its names, whatever the rules say: what prunes do with those that are free."""
+        self.untags.setdefault(identity, []).extend(_in_order(self.names.get(identity, ())))
+        self.names[identity] = ()
+        self.add(IMAGE, identity)
+
+    def drop(self, thing: Object) -> None:
+        """Takes back that it goes, with all that an image would have lost."""
+        del self.going[thing]
+        if thing[0] == IMAGE:
+            self.names[thing[1]] = tuple(sorted(self.untags.pop(thing[1], ())))
+
+    def note(self, kind: str, identity: str, why: str, needed_by: Iterable[str]) -> None:
+        """That something stays that might have gone."""
+        name = _known_as(identity, self.names.get(identity, ())) if kind == IMAGE else identity
+        self.stays.append(Stay(kind, (name,), why, tuple(needed_by)))
 
     def _is_failed(self, identity: str) -> bool:
         return any(image.id == identity for image in self.rows.failed_steps)
@@ -141,10 +194,6 @@ class Selection:
         for row in users if not force else ():
             why = f"image is being used by stopped container {row.id[:12]}"
             raise _conflict(identity, "must be forced", why, row.id)
-
-    def free(self, image: str) -> bool:
-        """Whether no container that stays uses the image: what prunes may take."""
-        return not self.users(image)
 
 
 def _without(names: tuple[str, ...], reference: Reference) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""What RUN --mount=type=cache keeps, as users manage it: listed, exported, imported, removed."""
+"""What RUN --mount=type=cache keeps, as users manage it: listed, exported, imported."""
 
 from __future__ import annotations
 
@@ -89,21 +89,6 @@ class BuildCache:
             apply_path(owners, stage.diff, about.get("uid", 0), about.get("gid", 0), about.get("mode", 0o755))
             row = self._mounts.put(name, base, stage.diff)
         return next(mount for mount in self._mounts.list() if mount.id == row.id)
-
-    def remove_mounts(self, *names: str) -> tuple[CacheMountRow, ...]:
-        """Removes those of these names or IDs; all that no build uses, when there are none.
-
-        Gives what is gone, with the bytes that it took. Raises NoSuchCacheMount before anything is removed;
-        CacheMountInUse at the first that a build uses.
-        """
-        rows = {row.id: row for name in names for row in self._mounts.find(name)}
-        if names:
-            return self._mounts.remove(rows.values())
-        return self._mounts.remove(self._store.rows().cache_mounts, skip_used=True)
-
-    def prune(self) -> int:
-        """Removes all that no build uses; the bytes on disk that this freed."""
-        return sum(row.allocated_bytes for row in self.remove_mounts())
 
 
 class _Again:

@@ -8,14 +8,13 @@ import time
 
 from cowl import Invalid
 from cowl.cli import human, rows
-from cowl.cli.prune import confirm
 from cowl.cli.text import ellipsis
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import BinaryIO
 
-    from cowl import Engine
+    from cowl import Engine, Receipt, RemovalPlan
     from cowl.cli.call import Call
 
 HEADERS = {
@@ -31,9 +30,7 @@ HEADERS = {
 }
 COLUMNS = ("Name", "ID", "Size", "CreatedSince", "LastUsedSince", "InUse")
 ROOM = 60  # columns of NAME
-WARNING = (
-    "WARNING! This will remove all cache mounts that no build uses. Are you sure you want to continue? [y/N] "
-)
+WARNING = "WARNING! This will remove all cache mounts that no build uses. "
 
 
 class NothingNamed(Invalid):
@@ -106,15 +103,22 @@ def import_mount(call: Call) -> int:
 
 def remove(call: Call) -> int:
     """`cowl builder cache rm`: prints the IDs of what is gone, and what that freed."""
+    from cowl.cli.prune import CACHE_MOUNTS, perform
+
     if bool(call.words) == call.on("all"):
         raise NothingNamed(
             "name cache mounts to remove, or give --all", hint="`cowl builder cache ls` lists them."
         )
-    if call.on("all") and not call.on("force"):
-        confirm(WARNING, "builder cache rm")
-    with call.engine() as engine:
-        gone = engine.build_cache.remove_mounts(*call.words)
-    for mount in gone:
-        print(mount.id[:12])
-    print(f"Total reclaimed space: {human.size(sum(mount.allocated_bytes for mount in gone))}")
-    return 0
+
+    def plan(engine: Engine, exact: bool) -> RemovalPlan:
+        if call.on("all"):
+            return engine.plan_prune("build-cache", filters=(CACHE_MOUNTS,), exact=exact)
+        return engine.plan_removal(cache_mounts=call.words, exact=exact)
+
+    return perform(call, plan, WARNING if call.on("all") else None, _tell)
+
+
+def _tell(receipt: Receipt) -> None:
+    for identity in receipt.of("cache"):
+        print(identity[:12])
+    print(f"Total reclaimed space: {human.size(receipt.freed_bytes)}")

@@ -43,6 +43,10 @@ class Call:
         assert isinstance(value, tuple)
         return value
 
+    def has(self, name: str) -> bool:
+        """Whether the command has such a flag."""
+        return name in self._parsed.flags
+
     def given(self, name: str) -> bool:
         """Whether the flag was named at all, with whatever value."""
         return name in self._parsed.given

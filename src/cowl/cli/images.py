@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 import time
 
-from cowl import CowlError
 from cowl.cli import human, names
 from cowl.cli.text import short_id
 
@@ -13,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from cowl import Engine, ImageSummary
+    from cowl import Engine, ImageSummary, Receipt
     from cowl.cli.call import Call
     from cowl.cli.rows import Row
 
@@ -141,27 +139,19 @@ def _filtered(
 
 def remove(call: Call) -> int:
     """`cowl rmi`: goes on after one that can't be removed, as Docker does."""
-    failed = 0
+    from cowl.cli.removal import dry_run, each
+
+    force = call.on("force")
     with call.engine() as engine:
-        for name in call.words:
-            try:
-                removal = engine.remove_image(name, force=call.on("force"))
-            except CowlError as error:
-                failed = _complain(error)
-                continue
-            for untagged in removal.untagged:
-                print(f"Untagged: {names.familiar(untagged)}")
-            for deleted in removal.deleted:
-                print(f"Deleted: {deleted}")
-    return failed
+        if call.on("dry-run"):
+            return dry_run(call, engine.plan_removal(images=call.words, force=force))
+        return each(call, lambda name: _remove(call, engine.remove_image(name, force=force)))
 
 
-def _complain(error: CowlError) -> int:
-    from cowl.cli.failure import describe
+def _remove(call: Call, receipt: Receipt) -> None:
+    from cowl.cli.removal import tell
 
-    sys.stdout.flush()
-    print(describe(error), file=sys.stderr)
-    return 1
+    tell(call, receipt, [f"{what.capitalize()}: {text}" for what, text in receipt.told])
 
 
 def tag(call: Call) -> int:

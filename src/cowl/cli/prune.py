@@ -1,48 +1,165 @@
-"""builder prune."""
+"""Prunes: a plan that is shown, asked for and applied; --dry-run only shows it."""
 
 from __future__ import annotations
 
 import sys
 
-from cowl import CowlError, Invalid
+from cowl import Invalid
 from cowl.cli import human
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from cowl import Engine, Receipt, RemovalPlan
     from cowl.cli.call import Call
 
-WARNING = "WARNING! This will remove all build cache. Are you sure you want to continue? [y/N] "
-KINDS = ("regular", "exec.cachemount")
+    Plan = Callable[[Engine, bool], RemovalPlan]
+
+CACHE_MOUNTS = "type=exec.cachemount"
+QUESTION = "Are you sure you want to continue? [y/N] "
+CONTAINERS, IMAGES, VOLUMES, BUILD_CACHE = "containers", "images", "volumes", "build-cache"
+_TITLES = (
+    ("Deleted Containers:", ("container",)),
+    ("Deleted Volumes:", ("volume",)),
+    ("Deleted build cache objects:", ("step", "failed", "cache")),
+)
 
 
-class Cancelled(CowlError):
-    """The user did not say yes."""
+def prune_containers(call: Call) -> int:
+    """`cowl container prune`."""
+    return _prune(call, (CONTAINERS,), "WARNING! This will remove all stopped containers.\n")
 
 
-def confirm(warning: str, what: str) -> None:
-    """Asks on standard error. Raises Cancelled unless the answer is yes."""
-    print(warning, end="", file=sys.stderr, flush=True)
-    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-        raise Cancelled(f"{what} has been cancelled")
+def prune_images(call: Call) -> int:
+    """`cowl image prune`."""
+    what = "images without at least one container associated to them" if call.on("all") else "dangling images"
+    return _prune(call, (IMAGES,), f"WARNING! This will remove all {what}.\n")
+
+
+def prune_volumes(call: Call) -> int:
+    """`cowl volume prune`."""
+    what = "all" if call.on("all") else "anonymous"
+    return _prune(
+        call,
+        (VOLUMES,),
+        f"WARNING! This will remove {what} local volumes not used by at least one container.\n",
+    )
 
 
 def prune_build_cache(call: Call) -> int:
     """`cowl builder prune`."""
-    kinds = _kinds(call.many("filter"))
-    if not call.on("force"):
-        confirm(WARNING, "builder prune")
+    what = "all build cache" if call.on("all") else "all dangling build cache"
+    return _prune(call, (BUILD_CACHE,), f"WARNING! This will remove {what}. ")
+
+
+def prune_system(call: Call) -> int:
+    """`cowl system prune`."""
+    every = call.on("all")
+    what = [
+        "all stopped containers",
+        *["all anonymous volumes not used by at least one container"] * call.on("volumes"),
+        "all images without at least one container associated to them" if every else "all dangling images",
+        "all build cache" if every else "unused build cache",
+    ]
+    warning = "".join(("WARNING! This will remove:\n", *(f"  - {each}\n" for each in what)))
+    if call.many("filter"):
+        filters = "".join(f"  - {each}\n" for each in sorted(call.many("filter")))
+        warning += f"\n  Items to be pruned will be filtered with:\n{filters}"
+    volumes = (VOLUMES,) if call.on("volumes") else ()
+    return _prune(call, (CONTAINERS, *volumes, IMAGES, BUILD_CACHE), f"{warning}\n")
+
+
+def _prune(call: Call, kinds: Sequence[str], warning: str) -> int:
+    def plan(engine: Engine, exact: bool) -> RemovalPlan:
+        return engine.plan_prune(
+            *kinds,
+            all=call.has("all") and call.on("all"),
+            filters=call.many("filter"),
+            keep_bytes=_kept(call),
+            exact=exact,
+        )
+
+    return perform(call, plan, warning)
+
+
+def _kept(call: Call) -> int | None:
+    """Of --reserved-space, or of --keep-storage as it was called before."""
+    from cowl.cli.sizes import binary
+
+    given = [name for name in ("reserved-space", "keep-storage") if call.given(name)]
+    return binary(call.text(given[0]), given[0]) if given else None
+
+
+def collect_garbage(call: Call) -> int:
+    """`cowl gc`."""
+    from cowl.cli.sizes import decimal
+
+    if not (call.given("keep") or call.given("older")):
+        raise Invalid(
+            "say how much may stay (--keep 10GB) or how old is too old (--older 7d)",
+            hint="`cowl system prune -a` removes all that nothing uses.",
+        )
+    keep = decimal(call.text("keep"), "keep") if call.given("keep") else None
+
+    def plan(engine: Engine, exact: bool) -> RemovalPlan:
+        return engine.plan_gc(
+            keep_bytes=keep,
+            older=call.text("older"),
+            protect=call.many("protect"),
+            filters=call.many("filter"),
+            volumes=call.on("volumes"),
+            exact=exact,
+        )
+
+    return perform(call, plan, "")
+
+
+def perform(
+    call: Call, plan: Plan, warning: str | None, tell: Callable[[Receipt], None] | None = None
+) -> int:
+    """Shows what would go, asks and does it; with --force at once, with --dry-run no more than the first.
+
+    What was shown is what is done: if the store changes between the two, nothing is. With --force it is
+    planned again then. Without a `warning` nobody is asked either. `tell` prints the receipt.
+    """
     with call.engine() as engine:
-        freed = engine.prune_build_cache(steps="regular" in kinds, mounts="exec.cachemount" in kinds)
-    print(f"Total reclaimed space: {human.size(freed)}")
+        if call.on("dry-run"):
+            from cowl.cli.removal import dry_run
+
+            return dry_run(call, plan(engine, True))
+        if call.on("force") or warning is None:
+            receipt = engine.at_once(lambda: plan(engine, False))
+        else:
+            shown = plan(engine, True)
+            if not shown.is_empty and not confirm(shown, warning):
+                return 0
+            receipt = shown.apply()
+    if call.on("json"):
+        from cowl.cli.removal_plan import to_json
+
+        print(to_json(receipt))
+    else:
+        (tell or _tell)(receipt)
     return 0
 
 
-def _kinds(filters: tuple[str, ...]) -> set[str]:
-    """The kinds of records to remove, under BuildKit's names."""
-    kinds = set()
-    for word in filters:
-        key, _, value = word.partition("=")
-        if key != "type" or value not in KINDS:
-            raise Invalid(f"invalid filter {word!r}", hint=f"It is type={' or type='.join(KINDS)}.")
-        kinds.add(value)
-    return kinds or set(KINDS)
+def confirm(plan: RemovalPlan, warning: str) -> bool:
+    """Shows the plan and asks, on standard error. Anything but a yes is a no, and as in Docker no failure."""
+    from cowl.cli.removal_plan import to_text
+
+    print(f"{to_text(plan)}\n{warning}{QUESTION}", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def _tell(receipt: Receipt) -> None:
+    for title, kinds in _TITLES:
+        _section(title, [identity for kind in kinds for identity in receipt.of(kind)])
+        if kinds == ("volume",):
+            _section("Deleted Images:", [f"{what}: {text}" for what, text in receipt.told])
+    print(f"Total reclaimed space: {human.size(receipt.freed_bytes)}")
+
+
+def _section(title: str, lines: Sequence[str]) -> None:
+    if lines:
+        print("\n".join((title, *lines, "")))

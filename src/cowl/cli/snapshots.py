@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 import time
 
-from cowl import CowlError, Invalid, NotFound
+from cowl import Invalid, NotFound
 from cowl.cli import human, rows
 from cowl.cli.interrupts import end_cleanly
 from cowl.cli.text import short_id
@@ -105,19 +104,13 @@ def _passes(snapshot: Snapshot, names: dict[str, str], wanted: dict[str, list[st
 
 def remove(call: Call) -> int:
     """`cowl snapshot rm`: prints what it removed; goes on after one that can't be removed."""
-    from cowl.cli.failure import describe
+    from cowl.cli.removal import dry_run, each, tell
 
-    failed = 0
+    force = call.on("force")
     with call.engine() as engine:
-        for name in call.words:
-            try:
-                engine.remove_snapshot(name, force=call.on("force"))
-                print(name)
-            except CowlError as error:
-                sys.stdout.flush()
-                print(describe(error), file=sys.stderr)
-                failed = 1
-    return failed
+        if call.on("dry-run"):
+            return dry_run(call, engine.plan_removal(snapshots=call.words, force=force))
+        return each(call, lambda name: tell(call, engine.remove_snapshot(name, force=force), [name]))
 
 
 def fork(call: Call) -> int:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-
-from cowl import CowlError, Invalid
+from cowl import Invalid
 from cowl.cli import human, rows
 from cowl.cli.pairs import pairs
 
@@ -97,16 +95,9 @@ def _passes(volume: Volume, wanted: dict[str, list[str]]) -> bool:
 
 def remove(call: Call) -> int:
     """`cowl volume rm`: prints what it removed; goes on after one that can't be removed."""
-    from cowl.cli.failure import describe
+    from cowl.cli.removal import dry_run, each, tell
 
-    failed = 0
     with call.engine() as engine:
-        for name in call.words:
-            try:
-                engine.remove_volume(name, force=call.on("force"))
-                print(name)
-            except CowlError as error:
-                sys.stdout.flush()
-                print(describe(error), file=sys.stderr)
-                failed = 1
-    return failed
+        if call.on("dry-run"):
+            return dry_run(call, engine.plan_removal(volumes=call.words))
+        return each(call, lambda name: tell(call, engine.remove_volume(name, force=call.on("force")), [name]))

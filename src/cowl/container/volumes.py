@@ -93,14 +93,3 @@ def create(store: Store, name: str, labels: Mapping[str, str] | Sequence[str]) -
     from cowl.container.options import label_pairs
 
     return Volume(store, store.volumes.create(name, dict(label_pairs(labels))))
-
-
-def remove(store: Store, name: str, *, force: bool) -> None:
-    """See `Engine.remove_volume`."""
-    from cowl.errors import NotFound
-
-    try:
-        store.volumes.remove(name)
-    except NotFound:
-        if not force:
-            raise

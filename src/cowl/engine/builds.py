@@ -75,18 +75,10 @@ class BuildCalls(Wiring):
 
     @property
     def build_cache(self) -> BuildCache:
-        """What RUN --mount=type=cache keeps: listed, exported, imported, removed."""
+        """What RUN --mount=type=cache keeps: listed, exported, imported; see also `plan_removal`."""
         from cowl.build.build_cache import BuildCache
 
         return BuildCache(self.store)
-
-    def prune_build_cache(self, *, steps: bool = True, mounts: bool = True) -> int:
-        """Forgets all cached steps, and removes the cache mounts that no build uses.
-
-        Gives the bytes freed (allocated), of steps those of the layers that nothing else needs.
-        """
-        freed = self.store.steps.prune() if steps else 0
-        return freed + (self.build_cache.prune() if mounts else 0)
 
     def _read_layout(self, directory: str, within: str, platform: Platform | None) -> ImageRecord:
         from cowl.transfer.read_layout import read_layout

@@ -101,13 +101,6 @@ class ContainerCalls(Wiring):
 
         export_container(self.store, self.store.containers.find(container), dest, self._emit)
 
-    def remove_container(self, name: str, *, force: bool = False, volumes: bool = False) -> None:
-        """Deletes a container with its upper; a running one only with `force`, which kills it.
-
-        With `volumes` its anonymous volumes go too.
-        """
-        self._containers.find(name).remove(force=force, volumes=volumes)
-
 
 def _options(**given: Any) -> RunOptions:
     from cowl.container.options import run_options

@@ -23,7 +23,3 @@ class SnapshotCalls(Wiring):
         from cowl.container.snapshots import Snapshot
 
         return Snapshot(self._containers, self.store.snapshots.find(name))
-
-    def remove_snapshot(self, name: str, *, force: bool = False) -> None:
-        """Deletes a snapshot; one that containers were forked from or restored to only with `force`."""
-        self.snapshot(name).remove(force=force)

@@ -35,12 +35,3 @@ class VolumeCalls(Wiring):
         from cowl.container.volumes import Volume
 
         return Volume(self.store, self.store.volumes.get(name))
-
-    def remove_volume(self, name: str, *, force: bool = False) -> None:
-        """Deletes a volume with all that is in it; `force`: that there is none is no error.
-
-        Raises NotFound; Conflict while a container has it, running or not.
-        """
-        from cowl.container.volumes import remove
-
-        remove(self.store, name, force=force)

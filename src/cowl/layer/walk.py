@@ -73,7 +73,7 @@ def walk(top: str, order: Order | None = by_name) -> Iterator[Step]:
     `inside` is the opened frame of a directory, else None; its entries come next. `order` sorts a
     directory's entries in place (None: as the file system gives them). Raises OSError.
     """
-    first = Frame(os.open(top, _DIRECTORY & ~os.O_NOFOLLOW), "", os.stat(top))
+    first = _open_top(top)
     trail = [first]
     try:
         first.read(order)
@@ -94,6 +94,14 @@ def walk(top: str, order: Order | None = by_name) -> Iterator[Step]:
             frame.close()
 
 
+def _open_top(top: str) -> Frame:
+    status = os.stat(top)
+    try:
+        return Frame(os.open(top, _DIRECTORY & ~os.O_NOFOLLOW), "", status)
+    except PermissionError:
+        return _force(os.open(top, os.O_PATH | _DIRECTORY & ~os.O_NOFOLLOW), "", status)
+
+
 def _enter(trail: list[Frame], name: str, status: os.stat_result) -> Frame | None:
     """Opens a directory; None when it vanished or was replaced meanwhile (a container may write)."""
     parent = trail[-1]
@@ -101,7 +109,7 @@ def _enter(trail: list[Frame], name: str, status: os.stat_result) -> Frame | Non
     try:
         frame = Frame(os.open(name, _DIRECTORY, dir_fd=parent.fd), path, status)
     except PermissionError:
-        frame = _force(parent.fd, name, path, status)
+        frame = _force(os.open(name, os.O_PATH | _DIRECTORY, dir_fd=parent.fd), path, status)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
@@ -112,8 +120,8 @@ def _enter(trail: list[Frame], name: str, status: os.stat_result) -> Frame | Non
     return frame
 
 
-def _force(parent_fd: int, name: str, path: str, status: os.stat_result) -> Frame:
-    handle = os.open(name, os.O_PATH | _DIRECTORY, dir_fd=parent_fd)
+def _force(handle: int, path: str, status: os.stat_result) -> Frame:
+    """Opens what an O_PATH descriptor, which is closed, stands for, giving its owner the right to."""
     try:
         os.chmod(f"/proc/self/fd/{handle}", status.st_mode & 0o7777 | 0o500)
         fd = os.open(".", _DIRECTORY, dir_fd=handle)

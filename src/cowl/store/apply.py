@@ -13,20 +13,24 @@ from cowl.errors import Conflict
 from cowl.linux.files import Tally, remove_tree
 from cowl.oci.reference import Reference
 from cowl.store.cache_mounts import CacheMounts
+from cowl.store.container_hold import is_held
 from cowl.store.garbage import delete, trashed
 from cowl.store.images import drop_image
-from cowl.store.sight import CACHE, CONTAINER, FAILED, IMAGE, SNAPSHOT, STEP, difference, see
+from cowl.store.sight import CACHE, CONTAINER, FAILED, IMAGE, SNAPSHOT, STEP, VOLUME, difference, see
 from cowl.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from typing import Any
 
     from cowl.store.database import Database
     from cowl.store.garbage import Deletion
     from cowl.store.owner import Owner
+    from cowl.store.root_directory import RootDirectory
     from cowl.store.sight import Seen
 
+UNTAGGED, DELETED = "untagged", "deleted"
 _SHOWN = 3  # differences that the message spells out
 
 
@@ -48,7 +52,7 @@ class Target(Value):
 
     kind, id  as the ledger has them: ("image", ID), ("container", ID), ...
     name      for messages
-    seen      what `see` must still give; None for a container that is killed first
+    seen      what `see` must still give; None for a container that is killed first, and for its volumes
     untag     references that an image loses, in the order in which that is reported
     goes      False for an image that only loses names
     """
@@ -82,18 +86,41 @@ class Targets(Value):
 class Receipt(Value):
     """What an applied plan did.
 
-    untagged     familiar names that were taken away
-    deleted      image IDs, each followed by the diff_ids of the layers that went with it, topmost first
+    told         ("untagged", familiar name) and ("deleted", ID), as `docker rmi` tells them: of each image
+                 its names, its ID, and the diff_ids of the layers that went with it, topmost first
     removed      (kind, ID) of every object that is gone, in the order of removal
     freed        (kind, ID or key, bytes) of every directory that was unlinked
     freed_bytes  blocks on disk of every inode whose last name went, measured while unlinking
     """
 
-    untagged: tuple[str, ...] = ()
-    deleted: tuple[str, ...] = ()
+    told: tuple[tuple[str, str], ...] = ()
     removed: tuple[tuple[str, str], ...] = ()
     freed: tuple[tuple[str, str, int], ...] = ()
     freed_bytes: int = 0
+
+    @property
+    def untagged(self) -> tuple[str, ...]:
+        """The familiar names that were taken away."""
+        return tuple(text for what, text in self.told if what == UNTAGGED)
+
+    @property
+    def deleted(self) -> tuple[str, ...]:
+        """Image IDs, each followed by the diff_ids of its layers that went."""
+        return tuple(text for what, text in self.told if what == DELETED)
+
+    def of(self, kind: str) -> tuple[str, ...]:
+        """The IDs of the objects of a kind that are gone."""
+        return tuple(identity for each, identity in self.removed if each == kind)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The receipt as values that JSON knows."""
+        return {
+            "removed": [{"kind": kind, "id": identity} for kind, identity in self.removed],
+            "untagged": self.untagged,
+            "deleted": self.deleted,
+            "freed": [{"kind": kind, "id": name, "bytes": size} for kind, name, size in self.freed],
+            "freed_bytes": self.freed_bytes,
+        }
 
 
 def apply(database: Database, owner: Owner, caches: CacheMounts, targets: Targets) -> Receipt:
@@ -111,8 +138,32 @@ def apply(database: Database, owner: Owner, caches: CacheMounts, targets: Target
         freed.append((kind, name, tally.freed_bytes))
 
     with _Held(database, caches, targets):
-        work = delete(database, lambda deletion: _Removal(deletion, targets, owner).run(), "removing", unlink)
+        work = delete(
+            database,
+            lambda deletion: _Removal(deletion, database.root, targets, owner).run(),
+            "removing",
+            unlink,
+        )
     return work.replace(freed=tuple(freed), freed_bytes=sum(each[2] for each in freed))
+
+
+def left_after_stopping(database: Database, targets: Targets) -> Targets:
+    """The targets without what went when a container was stopped that was to be removed at its end.
+
+    Such a container takes its anonymous volumes along, and the layers that only it still had.
+    """
+    queries = {
+        CONTAINER: "SELECT 1 FROM containers WHERE id = ?",
+        VOLUME: "SELECT 1 FROM volumes WHERE name = ?",
+    }
+    with database.snapshot():
+        objects = tuple(
+            target
+            for target in targets.objects
+            if target.seen is not None or database.row(queries[target.kind], (target.id,))
+        )
+        layers = {key for (key,) in database.rows("SELECT key FROM layers")}
+    return targets.replace(objects=objects, layers=targets.layers & layers)
 
 
 class _Held:
@@ -150,13 +201,15 @@ class _Held:
 class _Removal:
     """One try, inside its transaction."""
 
-    def __init__(self, deletion: Deletion, targets: Targets, owner: Owner) -> None:
+    def __init__(
+        self, deletion: Deletion, directories: RootDirectory, targets: Targets, owner: Owner
+    ) -> None:
+        self._directories = directories
         self._deletion = deletion
         self._transaction = deletion.transaction
         self._targets = targets
         self._owner = owner
-        self._untagged: list[str] = []
-        self._deleted: list[str] = []
+        self._told: list[tuple[str, str]] = []
 
     def run(self) -> Receipt:
         self._check(self._differences())
@@ -166,7 +219,7 @@ class _Removal:
         self._check(self._surprises(before))
         self._owner.retire(self._transaction)
         gone = tuple((target.kind, target.id) for target in self._targets.objects if target.goes)
-        return Receipt(tuple(self._untagged), tuple(self._deleted), gone)
+        return Receipt(tuple(self._told), gone)
 
     def _check(self, differences: Iterator[str]) -> None:
         found = list(differences)
@@ -198,7 +251,7 @@ class _Removal:
 
     def _remove(self, target: Target) -> None:
         if target.kind == CONTAINER:
-            self._deletion.drop_container(target.id, volumes=False)  # they are targets of their own
+            self._remove_container(target)
         elif target.kind in (IMAGE, FAILED):
             self._remove_image(target)
         elif target.kind == SNAPSHOT:
@@ -207,8 +260,16 @@ class _Removal:
             self._deletion.drop_step(target.id)
         elif target.kind == CACHE:
             self._deletion.drop_cache(target.id)
+        elif target.kind == VOLUME:
+            self._deletion.drop_volume(target.id)
         else:
             raise ValueError(f"nothing of the kind {target.kind!r} can be removed")
+
+    def _remove_container(self, target: Target) -> None:
+        """Without its volumes: they are targets of their own."""
+        if is_held(self._directories.container(target.id)):
+            raise StoreChanged([f"container {target.name} is being started, copied, snapshot or restored"])
+        self._deletion.drop_container(target.id, volumes=False)
 
     def _remove_image(self, target: Target) -> None:
         for reference in target.untag:
@@ -216,11 +277,12 @@ class _Removal:
                 taken = self._transaction.run(
                     f"DELETE FROM {table} WHERE reference = ? AND image = ?", (reference, target.id)
                 )
-                self._untagged += [Reference.parse(reference).familiar] * taken
+                self._told += [(UNTAGGED, Reference.parse(reference).familiar)] * taken
         if not target.goes:
             return
         before = len(self._deletion.dropped)
         drop_image(self._deletion, target.id)
         if target.kind == IMAGE:
             gone = self._deletion.dropped[before:]
-            self._deleted += [target.id, *(layer.diff_id or layer.key for layer in gone)]
+            ids = (target.id, *(layer.diff_id or layer.key for layer in gone))
+            self._told += [(DELETED, each) for each in ids]

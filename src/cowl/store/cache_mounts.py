@@ -12,6 +12,7 @@ import os
 
 from cowl.errors import Conflict, NotFound
 from cowl.linux.files import fsync_dir, remove_tree
+from cowl.store.faults import StoreFull
 from cowl.store.garbage import delete
 from cowl.store.rows import CacheMountRow, cache_mount_rows
 from cowl.value import Value
@@ -217,6 +218,10 @@ class CacheMounts:
             found.append(CacheMount(*about, size, allocated, in_use))
         return tuple(found)
 
+    def in_use(self, rows: Iterable[CacheMountRow]) -> frozenset[str]:
+        """The IDs of those of them that a build uses."""
+        return frozenset(row.id for row in rows if self._is_in_use(row.id))
+
     def _is_in_use(self, identity: str) -> bool:
         fd = self.hold(identity)
         if fd >= 0:
@@ -225,13 +230,16 @@ class CacheMounts:
         return os.path.isdir(self.root.cache(identity))
 
     def _record(self, row: CacheMountRow, size: int, allocated: int) -> None:
-        """Unless somebody has used it meanwhile."""
-        with self._database.write() as transaction:
-            transaction.run(
-                "UPDATE cache_mounts SET size_bytes = ?, allocated_bytes = ?, measured_at = ?"
-                " WHERE id = ? AND last_used = ?",
-                (size, allocated, self._clock(), row.id, row.last_used),
-            )
+        """Unless somebody has used it meanwhile, or the disk is full: then another time."""
+        try:
+            with self._database.write() as transaction:
+                transaction.run(
+                    "UPDATE cache_mounts SET size_bytes = ?, allocated_bytes = ?, measured_at = ?"
+                    " WHERE id = ? AND last_used = ?",
+                    (size, allocated, self._clock(), row.id, row.last_used),
+                )
+        except StoreFull:
+            pass
 
     def find(self, text: str) -> tuple[CacheMountRow, ...]:
         """Those of a name, or the one of an ID or its prefix. Raises NoSuchCacheMount."""

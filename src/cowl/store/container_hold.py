@@ -57,6 +57,22 @@ class ContainerHold:
             os.close(self._fd)
 
 
+def is_held(directory: str) -> bool:
+    """Whether somebody holds the container of this directory just now; nobody one that is gone."""
+    try:
+        fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(fd, fcntl.LOCK_UN)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(fd)
+    return False
+
+
 class ContainerNotStopped(Conflict):
     """The container runs, where one at rest is needed. Fields: container_id, name."""
 

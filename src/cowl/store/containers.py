@@ -16,6 +16,7 @@ from cowl.store.faults import from_os
 from cowl.store.garbage import delete
 from cowl.store.images import NoSuchImage
 from cowl.store.names import check_name, made_up_name
+from cowl.store.owner import is_alive
 from cowl.store.stacks import Stack, stack_of_image
 
 TYPE_CHECKING = False
@@ -264,6 +265,20 @@ class Containers:
             "SELECT id, pid, start_time, boot_id FROM containers WHERE state = 'running' AND pid IS NOT NULL"
         )
         return frozenset(row[0] for row in rows if ProcessId(*row[1:]).alive())
+
+    def is_held(self, identity: str) -> bool:
+        """Whether somebody starts, freezes, copies or restores it just now; see `ContainerHold`."""
+        from cowl.store.container_hold import is_held
+
+        return is_held(self._root.container(identity))
+
+    def starting(self) -> frozenset[str]:
+        """The IDs of those that a living process has made and not started yet."""
+        rows = self._database.rows(
+            "SELECT containers.id, owners.* FROM containers JOIN owners ON owners.id = owner"
+            " WHERE state = 'created'"
+        )
+        return frozenset(row[0] for row in rows if is_alive(self._root.locks, row[1:]))
 
     def list(self) -> tuple[ContainerRecord, ...]:
         """All containers, the newest first."""

@@ -133,6 +133,12 @@ class Images:
                     del found[text]
         return found
 
+    def labels(self) -> dict[str, dict[str, str]]:
+        """The labels of all images that have some, by ID. Parses every config."""
+        rows = self._database.rows("SELECT id, config FROM images")
+        found = ((identity, config_labels(bytes(config))) for identity, config in rows)
+        return {identity: labels for identity, labels in found if labels}
+
     def look_up(self, text: str) -> tuple[str, bool]:
         """The full ID that `find` would find, and whether by a name."""
         with self._database.snapshot() as database:
@@ -233,6 +239,19 @@ def _as_tag(text: str) -> str:
     except InvalidReference:
         return ""
     return "" if reference.digest else str(reference)
+
+
+def config_labels(config: bytes) -> dict[str, str]:
+    """The labels in an image's config; none when there is nothing sensible."""
+    import json
+
+    try:
+        inner = json.loads(config)["config"]["Labels"]
+    except (ValueError, KeyError, TypeError):
+        return {}
+    if not isinstance(inner, dict):
+        return {}
+    return {key: value for key, value in inner.items() if isinstance(value, str)}
 
 
 def by_name(rows: Database | Transaction, text: str) -> str | None:

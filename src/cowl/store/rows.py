@@ -27,7 +27,10 @@ class ImageRow(Value):
 
 
 class ContainerRow(Value):
-    """A container; the byte figures are None when nothing was measured since its exit."""
+    """A container; the byte figures are None when nothing was measured since its exit.
+
+    snapshot_id  what it was forked from or restored to, "" for none
+    """
 
     id: str
     name: str
@@ -43,6 +46,7 @@ class ContainerRow(Value):
     allocated_bytes: int | None
     overhead_bytes: int | None
     measured_at: float
+    snapshot_id: str = ""
 
 
 class StepRow(Value):
@@ -240,7 +244,7 @@ def _failed_steps(database: Database, stacks: dict[int, tuple[str, ...]]) -> tup
 def _containers(database: Database, stacks: dict[int, tuple[str, ...]]) -> tuple[ContainerRow, ...]:
     rows = database.rows(
         "SELECT id, name, image, stack, state, exit_code, settings, created_at, started_at, finished_at,"
-        " size_bytes, allocated_bytes, overhead_bytes, measured_at FROM containers"
+        " size_bytes, allocated_bytes, overhead_bytes, measured_at, snapshot FROM containers"
         " ORDER BY created_at DESC, id"
     )
     return tuple(ContainerRow(*(*row[:3], stacks.get(row[3], ()), *row[4:])) for row in rows)

@@ -27,7 +27,7 @@ def see(transaction: Transaction, kind: str, identity: str, going: frozenset[str
     container  (name, state, started_at, finished_at, whether its process lives)
     image      (names, the containers that use it and stay, as (ID, whether its process lives))
     failed     (names,)
-    snapshot   (name,)
+    snapshot   (name, the containers that stand on it and stay)
     step       (layer key or "",)
     cache      (name, last_used)
     volume     (created_at, last_used, the containers that have it and stay)
@@ -36,19 +36,21 @@ def see(transaction: Transaction, kind: str, identity: str, going: frozenset[str
 
 
 def difference(kind: str, name: str, then: Seen | None, now: Seen | None) -> str:
-    """What has changed of an object, in words; "" if it went by itself after it was killed."""
+    """What has changed of an object, in words; "" if it is as it should be after what was killed."""
     what = f"{_WORDS.get(kind, kind)} {name}"
     if now is None:
-        return f"{what} is gone" if then is not None else ""
-    if then is None:
-        return f"{what} is running" if now[-1] else ""
-    if kind == CONTAINER and now[1] != then[1]:
+        return f"{what} is gone"
+    if then is None and not now[-1]:
+        return ""
+    if then is None and kind == CONTAINER:
+        return f"{what} is running"
+    if then is not None and kind == CONTAINER and now[1] != then[1]:
         return f"{what} was {then[1]} and is {now[1]}"
-    if kind == IMAGE and now[0] != then[0]:
+    if then is not None and kind == IMAGE and now[0] != then[0]:
         return f"{what} has other names ({', '.join(now[0]) or 'none'})"
     if kind == IMAGE:
         return f"{what} is used by other containers"
-    if kind == VOLUME and now[-1]:
+    if kind in (SNAPSHOT, VOLUME) and now[-1]:
         return f"{what} is used by container {now[-1][0][:12]}"
     return f"{what} was used or changed"
 
@@ -85,8 +87,10 @@ def _names(transaction: Transaction, image: str) -> tuple[str, ...]:
     return tuple(row[0] for row in rows)
 
 
-def _snapshot(transaction: Transaction, identity: str, _going: frozenset[str]) -> Seen | None:
-    return transaction.row("SELECT name FROM snapshots WHERE id = ?", (identity,))
+def _snapshot(transaction: Transaction, identity: str, going: frozenset[str]) -> Seen | None:
+    row = transaction.row("SELECT name FROM snapshots WHERE id = ?", (identity,))
+    users = transaction.rows("SELECT id FROM containers WHERE snapshot = ? ORDER BY id", (identity,))
+    return (*row, tuple(user for (user,) in users if user not in going)) if row else None
 
 
 def _step(transaction: Transaction, key: str, _going: frozenset[str]) -> Seen | None:

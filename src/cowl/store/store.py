@@ -305,10 +305,15 @@ class Store:
 
         return read_contents(self._database, stacks)
 
-    def apply(self, targets: Targets) -> Receipt:
-        """Removes exactly what a plan says, or nothing; see `cowl.store.apply`."""
-        from cowl.store.apply import apply
+    def apply(self, targets: Targets, *, stopped: bool = False) -> Receipt:
+        """Removes exactly what a plan says, or nothing; see `cowl.store.apply`.
 
+        `stopped`: containers among them were stopped for it, and may have gone by themselves.
+        """
+        from cowl.store.apply import apply, left_after_stopping
+
+        if stopped:
+            targets = left_after_stopping(self._database, targets)
         return apply(self._database, self._owner, self.cache_mounts, targets)
 
     def settle(self) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.unit.accounting.applying import applied
 from tests.unit.store.making import (
     add_container,
     add_image,
@@ -17,29 +18,10 @@ from tests.unit.store.making import (
     use_cache,
 )
 
-from cowl.accounting.removal import RemovalPlan
-from cowl.accounting.walk import verify
 from cowl.linux.process import ProcessId
 from cowl.store import Store
-from cowl.store.apply import Receipt, StoreChanged
+from cowl.store.apply import StoreChanged
 from cowl.store.containers import ContainerRunning
-
-
-def content_bytes(store: Store) -> int:
-    """What lies in layers, containers, cache mounts and volumes, by a walk."""
-    os.sync()
-    walked = verify(store.root)
-    return sum(sum(walked.under(place).values()) for place in ("layers", "containers", "caches", "volumes"))
-
-
-def applied(store: Store, plan: RemovalPlan) -> Receipt:
-    """Applies it; what it said, what it measured and what a walk finds are the same."""
-    before = content_bytes(store)
-    receipt = plan.apply()
-    assert receipt.freed_bytes == plan.frees == before - content_bytes(store)
-    assert receipt.removed == tuple((each.kind, each.id) for each in plan.objects)
-    assert store.check() == []
-    return receipt
 
 
 def test_a_set_frees_what_its_parts_do_not(store: Store) -> None:

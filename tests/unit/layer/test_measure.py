@@ -6,6 +6,8 @@ import os
 import subprocess
 from pathlib import Path
 
+from tests.caller import Caller
+
 from cowl.layer.measure import measure, measure_layer
 from cowl.layer.whiteout import make_whiteout
 
@@ -45,3 +47,18 @@ def test_a_layer_is_measured_with_its_recipe(place: Path) -> None:
 def test_a_single_file(place: Path) -> None:
     (place / "f").write_bytes(b"xyz")
     assert (measure(str(place / "f")).size_bytes, measure(str(place / "f")).inodes) == (3, 1)
+
+
+def test_an_ordinary_user_s_closed_top_is_measured(ordinary_caller: Caller) -> None:
+    code = """
+import os
+from cowl.layer.measure import measure
+os.makedirs("top/in")
+open("top/in/f", "w").write("x")
+os.chmod("top", 0)
+assert measure("top").size_bytes == 1
+assert os.stat("top").st_mode & 0o777 == 0
+os.chmod("top", 0o700)
+"""
+    done = ordinary_caller.python(code)
+    assert done.returncode == 0, done.stderr

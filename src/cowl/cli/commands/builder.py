@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cowl.cli.commands.flags import FORMAT, NO_TRUNC
+from cowl.cli.commands.flags import DRY_RUN, FORCE, FORMAT, JSON, NO_TRUNC
 from cowl.cli.grammar import BOOL, LIST, MANY, TEXT, Command, Flag
 
 BUILDER = (
@@ -17,13 +17,21 @@ BUILDER = (
                 "all",
                 "a",
                 BOOL,
-                "Remove all unused build cache, not just dangling ones. Here both forms do, and like Docker's"
-                " they remove the cache mounts that no build uses",
+                "Remove all unused build cache, not just dangling ones: steps too whose layers images have",
             ),
+            DRY_RUN,
             Flag(
-                "filter", "", LIST, 'Remove only "type=regular" (steps) or "type=exec.cachemount"', "filter"
+                "filter",
+                "",
+                LIST,
+                'Provide filter values ("until=24h", "type=regular", "type=exec.cachemount", "id=",'
+                ' "shared=")',
+                "filter",
             ),
-            Flag("force", "f", BOOL, "Do not prompt for confirmation"),
+            FORCE,
+            JSON,
+            Flag("keep-storage", "", TEXT, "Amount of disk space to keep for cache", "bytes"),
+            Flag("reserved-space", "", TEXT, "The same", "bytes"),
         ),
     ),
     Command(
@@ -58,7 +66,9 @@ BUILDER = (
         (0, MANY),
         (
             Flag("all", "a", BOOL, "Remove all cache mounts that no build uses"),
-            Flag("force", "f", BOOL, "Do not prompt for confirmation"),
+            DRY_RUN,
+            FORCE,
+            JSON,
         ),
         ("builder cache remove",),
     ),

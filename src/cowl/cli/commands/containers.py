@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from cowl.cli.commands.flags import FILTER, FORMAT, FORMAT_OBJECT, NO_TRUNC
-from cowl.cli.grammar import BOOL, INT, MANY, TEXT, Command, Flag
+from cowl.cli.commands.flags import DRY_RUN, FILTER, FORCE, FORMAT, FORMAT_OBJECT, JSON, NO_TRUNC
+from cowl.cli.grammar import BOOL, INT, LIST, MANY, TEXT, Command, Flag
 from cowl.cli.process_flags import PROCESS, RUN
 
 CONTAINERS = (
@@ -69,7 +69,9 @@ CONTAINERS = (
         "containers:remove",
         (1, MANY),
         (
+            DRY_RUN,
             Flag("force", "f", BOOL, "Force the removal of a running container (uses SIGKILL)"),
+            JSON,
             Flag("volumes", "v", BOOL, "Remove anonymous volumes associated with the container"),
         ),
         ("container rm", "container remove"),
@@ -92,6 +94,19 @@ CONTAINERS = (
         (1, 1),
         (Flag("output", "o", TEXT, "Write to a file, instead of STDOUT"),),
         ("container export",),
+    ),
+    Command(
+        "container prune",
+        "Remove all stopped containers",
+        "[OPTIONS]",
+        "prune:prune_containers",
+        (0, 0),
+        (
+            DRY_RUN,
+            Flag("filter", "", LIST, 'Provide filter values (e.g. "until=<timestamp>")', "filter"),
+            FORCE,
+            JSON,
+        ),
     ),
     Command(
         "container inspect",

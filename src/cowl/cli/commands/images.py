@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cowl.cli.build_flags import BUILD, PLATFORM
-from cowl.cli.commands.flags import FILTER, FORMAT, FORMAT_OBJECT, NO_TRUNC
+from cowl.cli.commands.flags import DRY_RUN, FILTER, FORCE, FORMAT, FORMAT_OBJECT, JSON, NO_TRUNC
 from cowl.cli.grammar import BOOL, INT, LIST, MANY, TEXT, Command, Flag
 
 IMAGES = (
@@ -116,13 +116,29 @@ IMAGES = (
         (FORMAT_OBJECT,),
     ),
     Command(
+        "image prune",
+        "Remove unused images",
+        "[OPTIONS]",
+        "prune:prune_images",
+        (0, 0),
+        (
+            Flag("all", "a", BOOL, "Remove all unused images, not just dangling ones"),
+            DRY_RUN,
+            Flag("filter", "", LIST, 'Provide filter values (e.g. "until=<timestamp>")', "filter"),
+            FORCE,
+            JSON,
+        ),
+    ),
+    Command(
         "rmi",
         "Remove one or more images",
         "[OPTIONS] IMAGE [IMAGE...]",
         "images:remove",
         (1, MANY),
         (
+            DRY_RUN,
             Flag("force", "f", BOOL, "Force removal of the image"),
+            JSON,
             Flag("no-prune", "", BOOL, "Do not delete untagged parents (cowl's images have none)"),
         ),
         ("image rm", "image remove"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cowl.cli.commands.flags import FILTER, FORMAT, FORMAT_OBJECT, NO_TRUNC
+from cowl.cli.commands.flags import DRY_RUN, FILTER, FORMAT, FORMAT_OBJECT, JSON, NO_TRUNC
 from cowl.cli.grammar import BOOL, INT, LIST, MANY, TEXT, Command, Flag
 
 _CHANGE = Flag("change", "c", LIST, "Apply Dockerfile instruction to the created image")
@@ -43,7 +43,13 @@ SNAPSHOTS = (
         "[OPTIONS] SNAPSHOT [SNAPSHOT...]",
         "snapshots:remove",
         (1, MANY),
-        (Flag("force", "f", BOOL, "Also remove what containers were forked from or restored to; they stay"),),
+        (
+            DRY_RUN,
+            Flag(
+                "force", "f", BOOL, "Also remove what containers were forked from or restored to. They stay"
+            ),
+            JSON,
+        ),
         ("snapshot remove",),
     ),
     Command(

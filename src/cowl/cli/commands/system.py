@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from cowl.cli.commands.flags import FORMAT, FORMAT_OBJECT
-from cowl.cli.grammar import BOOL, Command, Flag
+from cowl.cli.commands.flags import DRY_RUN, FORCE, FORMAT, FORMAT_OBJECT, JSON
+from cowl.cli.grammar import BOOL, LIST, TEXT, Command, Flag
 
 SYSTEM = (
     Command(
@@ -27,6 +27,39 @@ SYSTEM = (
         (FORMAT_OBJECT,),
         ("system info",),
         common=True,
+    ),
+    Command(
+        "gc",
+        "Remove what was used longest ago, until the store is small enough",
+        "[OPTIONS]",
+        "prune:collect_garbage",
+        (0, 0),
+        (
+            DRY_RUN,
+            Flag("filter", "", LIST, 'Provide filter values ("label=", "label!=", "until=")', "filter"),
+            FORCE,
+            JSON,
+            Flag("keep", "", TEXT, 'Stop when the whole store takes no more than this, as "10GB"', "bytes"),
+            Flag("older", "", TEXT, 'Remove only what was not used for so long: "7d", "36h"', "duration"),
+            Flag("protect", "", LIST, "Keep what has a name that matches this pattern", "pattern"),
+            Flag("volumes", "", BOOL, "Remove anonymous volumes that no container has, too"),
+        ),
+        ("system gc",),
+    ),
+    Command(
+        "system prune",
+        "Remove unused data",
+        "[OPTIONS]",
+        "prune:prune_system",
+        (0, 0),
+        (
+            Flag("all", "a", BOOL, "Remove all unused images not just dangling ones"),
+            DRY_RUN,
+            Flag("filter", "", LIST, 'Provide filter values (e.g. "label=<key>=<value>")', "filter"),
+            FORCE,
+            JSON,
+            Flag("volumes", "", BOOL, "Prune anonymous volumes"),
+        ),
     ),
     Command("system check", "Compare the store's directories with its rows", "", "check:check", (0, 0)),
     Command(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cowl.cli.commands.flags import FILTER, FORMAT, FORMAT_OBJECT
+from cowl.cli.commands.flags import DRY_RUN, FILTER, FORCE, FORMAT, FORMAT_OBJECT, JSON
 from cowl.cli.grammar import BOOL, LIST, MANY, TEXT, Command, Flag
 
 VOLUMES = (
@@ -35,12 +35,26 @@ VOLUMES = (
         ("volume list",),
     ),
     Command(
+        "volume prune",
+        "Remove unused local volumes",
+        "[OPTIONS]",
+        "prune:prune_volumes",
+        (0, 0),
+        (
+            Flag("all", "a", BOOL, "Remove all unused volumes, not just anonymous ones"),
+            DRY_RUN,
+            Flag("filter", "", LIST, 'Provide filter values (e.g. "label=<label>")', "filter"),
+            FORCE,
+            JSON,
+        ),
+    ),
+    Command(
         "volume rm",
         "Remove one or more volumes. You cannot remove a volume that is in use by a container",
         "[OPTIONS] VOLUME [VOLUME...]",
         "volumes:remove",
         (1, MANY),
-        (Flag("force", "f", BOOL, "Do not complain of volumes that do not exist"),),
+        (DRY_RUN, Flag("force", "f", BOOL, "That a volume does not exist is no failure"), JSON),
         ("volume remove",),
     ),
 )
