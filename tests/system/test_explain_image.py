@@ -65,6 +65,12 @@ def big(builder: Builder) -> Builder:
             "COPY app /src\nRUN head -c 9 /src/one > /out\nRUN rm -r /src\n",
             "COPY --from=made /out /out\n",
         ),
+        ("removed", "COPY app /app\nRUN rm /app/one\n", "COPY --exclude=one app /app\n"),
+        (
+            "removed",
+            "RUN mkdir -p /var/cache/apt && echo kept > /var/cache/apt/x\nRUN rm /var/cache/apt/x\n",
+            "RUN --mount=type=cache,target=/var/cache/apt echo kept > /var/cache/apt/x\n",
+        ),
         ("metadata", "COPY app /app\nRUN chmod -R 755 /app\n", "COPY --chmod=755 app /app\n"),
         ("metadata", "COPY app /app\nRUN chown -R 7:8 /app\n", "COPY --chown=7:8 app /app\n"),
         (
@@ -144,6 +150,8 @@ def test_the_same_content_twice(big: Builder) -> None:
     two = big.build("FROM base\nCOPY app/one /z\n").record
     with cowl.Engine(config=big.config) as engine:
         told = engine.explain(str(one.id), str(two.id))
+        engine.dedupe()
+        deduped = engine.explain(str(one.id), str(two.id))
     (found,) = told.duplicates
     assert [(copy.path, copy.layer) for copy in found.copies] == [("/x/again", 2), ("/x/one", 2), ("/y", 3)]
     assert (found.size_bytes, found.wasted_bytes) == (BIG, 2 * BIG)
@@ -151,6 +159,11 @@ def test_the_same_content_twice(big: Builder) -> None:
     assert told.beside is not None
     (across,) = told.beside.duplicates
     assert [copy.path for copy in across.copies if copy.beside] == ["/z"]
+    # of the context's file and its copy in the other image dedupe makes one inode
+    assert deduped.beside is not None
+    (shared,) = deduped.beside.duplicates
+    assert (shared.copies, shared.wasted_bytes) == (across.copies, across.wasted_bytes)
+    assert across.wasted_on_disk_bytes - shared.wasted_on_disk_bytes == found.wasted_on_disk_bytes // 2
     assert told.beside.shared_layers == (1,)
     assert told.beside.shared_bytes + told.beside.only_bytes == told.size_bytes
     assert told.beside.shared_bytes + told.beside.other_only_bytes == told.beside.other.size_bytes

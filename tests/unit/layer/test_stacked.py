@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import tempfile
 from pathlib import Path
 
@@ -85,6 +86,42 @@ def test_it_adds_up(layers: list[list[tuple[str, tuple[str, int | bool]]]]) -> N
         assert sum(each.files for each in ledger.added) - len(ledger.shadows) == len(list(ledger.visible))
         assert all(each.lower < each.upper for each in ledger.shadows)
         assert all(each.lower < each.upper for each in ledger.rewrites)
+
+
+MOUNTED = """
+mount -t overlay -o ro,userxattr,lowerdir="$1" overlay "$2" && cd "$2" && find . ! -type d -printf '%i %s\\n'
+"""
+
+
+def mounted_bytes(trees: list[str], place: str) -> int:
+    """The same, from a real mount in a mount namespace of its own."""
+    point = f"{place}/mounted"
+    os.makedirs(point, exist_ok=True)
+    lowers = ":".join(trees[::-1])
+    # find complains of whiteouts that the kernel lists in a directory of one layer alone, and finds no file
+    command = ["unshare", "--mount", "sh", "-c", MOUNTED, "sh", lowers, point]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    rest = [line for line in done.stderr.splitlines() if "No such file or directory" not in line]
+    assert not rest, done.stderr
+    return sum({line.split()[0]: int(line.split()[1]) for line in done.stdout.splitlines()}.values())
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount here")
+@given(LAYERS)
+@settings(max_examples=40, deadline=None)
+def test_the_kernel_shows_the_same(layers: list[list[tuple[str, tuple[str, int | bool]]]]) -> None:
+    with tempfile.TemporaryDirectory(prefix="cowl-mounted-") as place:
+        trees = []
+        for number, nodes in enumerate([[], *layers]):  # overlayfs wants two at least
+            tree = Path(place, str(number))
+            tree.mkdir()
+            make(tree, nodes)
+            trees.append(str(tree))
+        stacked = stack(map(read_listing, trees))
+        assert stacked.visible_bytes == mounted_bytes(trees, place)
+        assert stacked.visible_bytes + stacked.shadowed_bytes == sum(
+            measure(tree).size_bytes for tree in trees
+        )
 
 
 def listing(**files: int) -> Listing:
