@@ -209,8 +209,10 @@ def test_the_command_line(wasteful: Caller) -> None:
     assert document["shadowed_bytes"] == BIG + 70_000
     assert sum(layer["size_bytes"] for layer in document["layers"]) == document["size_bytes"]
     assert document["exceeded"] == []
-    beside = wasteful.text("explain", "waste", "base")
-    assert "waste BESIDE base" in beside
+    beside = wasteful.text("explain", "base", "waste")
+    assert "base BESIDE waste" in beside
+    assert "LAYERS OF waste ALONE" in beside
+    assert max(map(len, beside.splitlines())) <= 80
 
 
 def test_a_container_is_its_image_and_what_it_wrote(wasteful: Caller) -> None:

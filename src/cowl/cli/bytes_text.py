@@ -52,7 +52,8 @@ def sentence(line: LineBytes, waste: Waste) -> str:
     fix = f": {waste.fix}" if waste.fix else ""
     files = f"{waste.files} file{'' if waste.files == 1 else 's'}"
     amount = f"{human.short_size(waste.size_bytes)} in {files}"
-    return visible(f"line {line.line}: {amount} {_what(waste)} ({waste.path}){fix}").replace("\n", " ")
+    where = f"line {line.line}" if line.line else "the base image"
+    return visible(f"{where}: {amount} {_what(waste)} ({waste.path}){fix}").replace("\n", " ")
 
 
 def _what(waste: Waste) -> str:

@@ -55,9 +55,12 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def _layers(told: Explanation, width: int) -> Iterator[str]:
+def _layers(told: Explanation, width: int, known: frozenset[str] = frozenset()) -> Iterator[str]:
+    """A row for each layer that is not `known` (a key)."""
     yield "LAYER  LINE     SIZE   ON DISK   FILES  SHADOWED  INSTRUCTION"
     for layer in told.layers:
+        if layer.key in known:
+            continue
         line = "base" if layer.base else str(layer.line or "-")
         figures = (layer.size_bytes, layer.allocated_bytes, layer.shadowed_bytes)
         size, on_disk, shadowed = map(human.short_size, figures)
@@ -146,6 +149,7 @@ def _instruction(layer: Any, room: int) -> str:
 
 def _duplicates(sets: Any, wasted: int, title: str, top: int) -> Iterator[str]:
     yield f"DUPLICATES: {human.short_size(wasted)} are {title}"
+    yield "  fix: one file and links to it; between layers, on disk: cowl dedupe"
     for each in sets[:top] if top else sets:
         size = human.short_size(each.size_bytes)
         yield f"  {human.short_size(each.wasted_bytes):>8}  {len(each.copies)} times {size}"
@@ -162,11 +166,19 @@ def _beside(told: Explanation, width: int, top: int) -> Iterator[str]:
     other = beside.other
     one, two = cell(path_text(told.name)), cell(path_text(other.name))
     yield f"{one} BESIDE {two}"
-    shared = _count(len(beside.shared_layers), "layer")
-    yield f"  {human.short_size(beside.shared_bytes)} in {shared} that both stand on"
-    yield f"  {human.short_size(beside.only_bytes)} in layers of {one} alone"
-    yield f"  {human.short_size(beside.other_only_bytes)} in layers of {two} alone"
+    ours = frozenset(layer.key for layer in told.layers)
+    theirs = frozenset(layer.key for layer in other.layers)
+    for size, keys, which in (
+        (beside.shared_bytes, ours & theirs, "that both stand on"),
+        (beside.only_bytes, ours - theirs, f"of {one} alone"),
+        (beside.other_only_bytes, theirs - ours, f"of {two} alone"),
+    ):
+        yield f"  {human.short_size(size)} in {_count(len(keys), 'layer')} {which}"
     yield f"  visible: {human.short_size(told.visible_bytes)} and {human.short_size(other.visible_bytes)}"
+    if theirs - ours:
+        yield ""
+        yield f"LAYERS OF {two} ALONE"
+        yield from _layers(other, width, ours)
     yield ""
     yield "   FIRST   SECOND  DIFFERENCE  PATH"
     yield from _differences(beside.tree, "/", width, 0)
