@@ -74,7 +74,7 @@ class Images:
 
                 write_built(transaction, identity, built)
             self._leases.let_go(transaction, layer_keys)
-        return self.get(identity)
+            return self._read(identity)  # another may remove it as soon as it is there
 
     def built(self, image_id: str) -> BuiltImage | None:
         """How an image was built; None of one that was not built here."""
