@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
+import hashlib
 import json
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -208,3 +211,45 @@ with engine:
     )
     assert found == ["one\n"]
     assert len(history(based, "rescued")) == 2
+
+
+def test_builds_stand_on_promoted_images_and_take_them_along(based: Caller) -> None:
+    """A frozen layer's key says nothing of its content: cache, archive and import go by its diff_id."""
+    told(
+        based,
+        """
+with engine:
+    made("box", "echo one > /state").snapshot("kept").promote("promoted")
+    print(json.dumps([]))
+""",
+    )
+    context = based.home / "on-top"
+    context.mkdir()
+    (context / "Dockerfile").write_text("FROM promoted\nRUN cat /state > /copy\n")
+    based.give(context)
+    based.cowl("build", "-t", "built", str(context))
+    again = based.cowl("build", "-t", "built", "--output", "type=oci,dest=out.tar", str(context))
+    assert b"CACHED" in again.stderr
+    diff_ids = inspected(based, "built")["RootFS"]["Layers"]
+    with tarfile.open(based.home / "out.tar") as archive:
+
+        def member(name: str) -> bytes:
+            file = archive.extractfile(name)
+            assert file is not None
+            return file.read()
+
+        manifest = json.loads(member("index.json"))["manifests"][0]["digest"]
+        layers = json.loads(member(f"blobs/sha256/{manifest[7:]}"))["layers"]
+        blobs = [gzip.decompress(member(f"blobs/sha256/{layer['digest'][7:]}")) for layer in layers]
+    assert [f"sha256:{hashlib.sha256(blob).hexdigest()}" for blob in blobs] == diff_ids
+    assert inspected(based, "promoted")["RootFS"]["Layers"] == diff_ids[:-1]
+    (key,) = told(
+        based,
+        f"""
+with engine:
+    found = engine.store.layers.find({diff_ids[1]!r}, None)
+    assert found.key not in found.diff_id
+    print(json.dumps([found.key]))
+""",
+    )
+    assert key in based.text("snapshot", "inspect", "kept")

@@ -71,6 +71,18 @@ class SnapshotInUse(Conflict):
         self.containers = tuple(containers)
 
 
+class StackTooDeep(Conflict):
+    """One more layer, and the kernel could not mount the container. Fields: container (its name), layers."""
+
+    def __init__(self, container: str, layers: int) -> None:
+        super().__init__(
+            f"container {container} stands on {layers} layers, and the kernel mounts no more",
+            hint="commit it and squash the image (cowl squash), then go on from that one",
+        )
+        self.container = container
+        self.layers = layers
+
+
 class SnapshotRecord(Value):
     """A snapshot as the store holds it.
 

@@ -24,6 +24,7 @@ from cowl.store.snapshot_record import (
     SnapshotInUse,
     SnapshotNameInUse,
     SnapshotRecord,
+    StackTooDeep,
     check_snapshot_name,
 )
 from cowl.store.stacks import make_stack, read_stack, read_stacks
@@ -46,6 +47,7 @@ _COLUMNS = "id, name, container, image, stack, settings, message, created_at, la
 _UNMEASURED = (
     "size_bytes = NULL, allocated_bytes = NULL, overhead_bytes = NULL, files = NULL, whiteouts = NULL"
 )
+MOST_LAYERS = 499  # of a stack: overlayfs takes 500 (OVL_MAX_STACK), of which one has the mount points
 _BLOCK = 512  # of st_blocks, stat(2)
 _DOING = "taking a snapshot"
 
@@ -80,7 +82,7 @@ class Snapshots:
         since then; before that every file is looked at (lstat), since what was just written has no blocks
         yet. An untouched upper makes no layer: the snapshot is the stack below it.
         When it returns, all is on disk. Raises NoSuchContainer, ContainerNotStopped, ContainerBusy,
-        InvalidSnapshotName, SnapshotNameInUse, StoreFull.
+        InvalidSnapshotName, SnapshotNameInUse, StackTooDeep, StoreFull.
         """
         wanted = check_snapshot_name(name) if name else ""
         with ContainerHold(self._containers.get(container_id)):
@@ -89,6 +91,7 @@ class Snapshots:
             try:
                 if self._is_untouched(record):
                     return self._keep(record, wanted, message)
+                _check_depth(record)
                 layer = self._frozen_layer(record, user)
                 return self._freeze(record, layer, wanted, message)
             except OSError as problem:
@@ -170,6 +173,7 @@ class Snapshots:
         Raises as `freeze`, but asks nothing of the container's state.
         """
         wanted = check_snapshot_name(name) if name else ""
+        _check_depth(record)
         try:
             layer = self._layers.measured(stage, os.urandom(32).hex(), DiffId(""))
             with self._database.write(durable=True, doing=_DOING) as transaction:
@@ -300,6 +304,11 @@ def _resolve(database: Database, text: str) -> str:
     if not found:
         raise NoSuchSnapshot(text)
     return str(found[0][0])
+
+
+def _check_depth(record: ContainerRecord) -> None:
+    if len(record.layer_keys) >= MOST_LAYERS:
+        raise StackTooDeep(record.name, len(record.layer_keys))
 
 
 def _stack_of(transaction: Transaction, container_id: str) -> int:

@@ -127,6 +127,34 @@ class StoreMachine(RuleBasedStateMachine):
             self.store.containers.started(box.id, NOBODY)
             self.store.containers.exited(box.id, 1, measure(box.upper) if state == "measured" else None)
 
+    @precondition(lambda self: self.store.containers.list())
+    @rule(data=st.data(), size=SIZES)
+    def freeze(self, data: st.DataObject, size: int) -> None:
+        box = data.draw(st.sampled_from(self.store.containers.list()))
+        taken = self.store.snapshots.freeze(box.id)
+        if size:
+            Path(self.store.containers.get(box.id).upper, "later").write_bytes(b"l" * size)
+        os.sync()
+        with self.store._database.write() as transaction:  # what is measured at an exit is not so now
+            transaction.run("UPDATE containers SET size_bytes = NULL, files = NULL WHERE id = ?", (box.id,))
+        assert taken.layers == self.store.containers.get(box.id).layers
+
+    @precondition(lambda self: self.store.snapshots.list())
+    @rule(data=st.data(), count=st.integers(0, 3))
+    def fork_or_hash(self, data: st.DataObject, count: int) -> None:
+        taken = data.draw(st.sampled_from(self.store.snapshots.list()))
+        for _ in range(count):
+            self.store.containers.create("", taken.image_id, taken.layer_keys, {}, snapshot=taken)
+        if not count and taken.layers:
+            assert self.store.layers.hashed(taken.layers[-1].key).diff_id
+
+    @precondition(lambda self: self.store.snapshots.list() and self.store.containers.list())
+    @rule(data=st.data())
+    def restore(self, data: st.DataObject) -> None:
+        taken = data.draw(st.sampled_from(self.store.snapshots.list()))
+        box = data.draw(st.sampled_from(self.store.containers.list()))
+        assert self.store.snapshots.restore(box.id, taken.id).layers == taken.layers
+
     @rule(name=NAMES, force=st.booleans())
     def remove_name(self, name: str, force: bool) -> None:
         if any(f"docker.io/library/{name}:latest" in image.references for image in self.store.images.list()):
@@ -153,6 +181,7 @@ class StoreMachine(RuleBasedStateMachine):
         found = usage(self.store)
         objects = [("image", image.id) for image in found.images]
         objects += [("container", box.id) for box in found.containers]
+        objects += [("snapshot", snapshot.id) for snapshot in found.snapshots]
         objects += [("step", step.key) for step in found.cache]
         objects += [("cache", mount.id) for mount in found.cache_mounts]
         chosen = [thing for thing in objects if data.draw(st.booleans())]
@@ -160,6 +189,7 @@ class StoreMachine(RuleBasedStateMachine):
         remove: dict[str, Callable[[str], object]] = {
             "image": self.store.images.remove,
             "container": self.store.containers.remove,
+            "snapshot": lambda identity: self.store.snapshots.remove(identity, force=True),
             "step": self.store.steps.forget,
             "cache": self.remove_cache,
         }

@@ -25,6 +25,7 @@ from cowl.store.snapshot_record import (
     NoSuchSnapshot,
     SnapshotInUse,
     SnapshotNameInUse,
+    StackTooDeep,
 )
 
 DATA = b"w" * 5000
@@ -174,6 +175,20 @@ def test_two_that_need_the_hash_make_it_once(store: Store, monkeypatch: pytest.M
     for thread in threads:
         thread.join()
     assert len(calls) == 1
+
+
+def test_a_stack_grows_no_higher_than_it_can_be_mounted(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cowl.store.snapshots.MOST_LAYERS", 3)
+    box = boxed(store)
+    for number in range(2):
+        store.snapshots.freeze(box.id)
+        Path(store.containers.get(box.id).upper, f"more{number}").touch()
+    with pytest.raises(StackTooDeep, match="box stands on 3 layers"):
+        store.snapshots.freeze(box.id)
+    assert os.listdir(store.containers.get(box.id).upper) == ["more1"]
+    is_sound(store)
 
 
 def test_names_and_ids(store: Store) -> None:
