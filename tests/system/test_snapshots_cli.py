@@ -103,3 +103,16 @@ with cowl.Engine() as engine, engine.start("busybox", ["sleep", "60"], name="bus
     restored, started = done.stdout.decode().split("---")
     assert "container busy is running" in restored
     assert "container busy is running" in started
+
+
+def test_created_containers_are_started_later(based: Caller) -> None:
+    made = based.text(
+        "create", "-i", "--name", "later", "-v", "kept:/data", BASE, "sh", "-c", "cat > /data/x"
+    )
+    assert based.text(
+        "ps", "-a", "--no-trunc", "--filter", "name=later", "--format", "{{.ID}} {{.State}}"
+    ) == (f"{made} created")
+    based.cowl("start", "-a", "-i", "later", stdin=b"words")
+    assert based.text("run", "--rm", "-v", "kept:/data", BASE, "cat", "/data/x") == "words"
+    assert b"unknown flag: --rm" in based.cowl("create", "--rm", BASE, status=125).stderr
+    assert "already in use" in refused(based, "create", "--name", "later", BASE, "true")

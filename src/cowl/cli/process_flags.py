@@ -50,3 +50,5 @@ RUN = (
         "Mount a volume, or a file or directory of the host: [NAME|/host/path:]TARGET[:ro]",
     ),
 )
+# What is about the run itself, and --rm: what was never started would be gone with the command.
+CREATE = tuple(flag for flag in RUN if flag.name not in ("detach", "rm", "sig-proxy"))

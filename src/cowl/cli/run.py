@@ -51,9 +51,22 @@ def run(call: Call) -> int:
             return box.wait()
 
 
+def create(call: Call) -> int:
+    """`cowl create`: prints the container's ID."""
+    image, *command = call.words
+    _check(call)
+    listener = _PullListener(quiet=call.on("quiet"))
+    with call.engine(listener) as engine:
+        listener.fetch(engine, image, call.text("pull"), call.text("platform"))
+        box = engine.create(image, command, **_options(call))
+        _write_id(call.text("cidfile"), box)
+        print(box.id)
+    return 0
+
+
 def _check(call: Call) -> None:
     """Raises UnsupportedRun for what can be told from the flags alone."""
-    if call.on("detach"):
+    if call.given("detach") and call.on("detach"):
         raise UnsupportedRun(
             "-d is not available yet: containers run in the foreground",
             hint="Put it into the background of your shell with &, or use Engine.start from Python.",
@@ -107,30 +120,30 @@ class _PullListener:
 
 
 def _start(engine: Engine, image: str, command: list[str], streams: Streams, call: Call) -> Container:
-    """The flags as arguments of Engine.start."""
     stdin, stdout, stderr = streams.child
+    return engine.start(
+        image, command, stdin=stdin, stdout=stdout, stderr=stderr, remove=call.on("rm"), **_options(call)
+    )
+
+
+def _options(call: Call) -> dict[str, Any]:
+    """The flags as keywords of Engine.start and Engine.create."""
     entrypoint = call.text("entrypoint")
     replaced = [entrypoint] if entrypoint else []
-    return engine.start(
-        image,
-        command,
-        stdin=stdin,
-        stdout=stdout,
-        stderr=stderr,
-        remove=call.on("rm"),
-        name=call.text("name"),
-        env=environment(call.many("env"), call.many("env-file"), os.environ),
-        user=call.text("user"),
-        workdir=call.text("workdir"),
-        hostname=call.text("hostname"),
-        network=call.text("network"),
-        entrypoint=replaced if call.given("entrypoint") else None,
-        read_only=call.on("read-only"),
-        labels=pairs(call.many("label")),
-        binds=[*map(_absolute, call.many("volume")), *_mounts(call)],
-        tty=call.on("tty"),
-        open_stdin=call.on("interactive"),
-    )
+    return {
+        "name": call.text("name"),
+        "env": environment(call.many("env"), call.many("env-file"), os.environ),
+        "user": call.text("user"),
+        "workdir": call.text("workdir"),
+        "hostname": call.text("hostname"),
+        "network": call.text("network"),
+        "entrypoint": replaced if call.given("entrypoint") else None,
+        "read_only": call.on("read-only"),
+        "labels": pairs(call.many("label")),
+        "binds": [*map(_absolute, call.many("volume")), *_mounts(call)],
+        "tty": call.on("tty"),
+        "open_stdin": call.on("interactive"),
+    }
 
 
 def _mounts(call: Call) -> list[str]:

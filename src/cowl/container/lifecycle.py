@@ -78,6 +78,12 @@ class Containers:
 
         When it can't be started nothing runs; its row stays as "created" unless `options.remove`.
         """
+        return self._launch(self.create(image, name, command, options), stdio)
+
+    def create(
+        self, image: ImageRecord, name: str, command: Sequence[str], options: RunOptions
+    ) -> ContainerRecord:
+        """A container with its volumes, not started. Raises InvalidOptions, NameInUse, InvalidName."""
         config = ImageConfig.parse(image.config_bytes)
         settings = fold(name, config.config, command, options)
         volumes: Sequence[Claim] = ()
@@ -96,7 +102,7 @@ class Containers:
         )
         if volumes:
             self.fill_volumes(record)
-        return self._launch(record, stdio)
+        return record
 
     def fill_volumes(self, record: ContainerRecord) -> None:
         """Makes a new container's volumes ready; see `mounts.fill_volumes`. A failure may remove it."""

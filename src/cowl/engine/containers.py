@@ -75,6 +75,14 @@ class ContainerCalls(Wiring):
         streams = (stdin, stdout, stderr)
         return start(self._containers, self._resolve(image, None), image, command, chosen, streams)
 
+    def create(self, image: str, command: Sequence[str] = (), **options: Unpack[RunKeywords]) -> Container:
+        """A container that is not started; `options` are those of `start`. See `Container.start`."""
+        from cowl.container.handle import Container
+
+        chosen = _options(remove=False, **options)
+        service = self._containers
+        return Container(service, service.create(self._resolve(image, None), image, command, chosen))
+
     def warm_up(self) -> None:
         """A hint that a `start`, `run` or `exec` follows: what that needs is loaded in a process beside.
 

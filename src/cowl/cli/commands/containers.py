@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cowl.cli.commands.flags import DRY_RUN, FILTER, FORCE, FORMAT, FORMAT_OBJECT, JSON, NO_TRUNC
 from cowl.cli.grammar import BOOL, INT, LIST, MANY, TEXT, Command, Flag
-from cowl.cli.process_flags import PROCESS, RUN
+from cowl.cli.process_flags import CREATE, PROCESS, RUN
 
 CONTAINERS = (
     Command(
@@ -18,6 +18,16 @@ CONTAINERS = (
         interspersed=False,
         failure=125,
         common=True,
+    ),
+    Command(
+        "create",
+        "Create a new container",
+        "[OPTIONS] IMAGE [COMMAND] [ARG...]",
+        "run:create",
+        (1, MANY),
+        CREATE,
+        ("container create",),
+        interspersed=False,
     ),
     Command(
         "start",
