@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import time
-
 from cowl.container.options import Settings, as_input, as_words
 from cowl.container.result import CompletedRun, RunFailed, RunTimeout
-from cowl.container.streams import Pipes, communicate
+from cowl.container.streams import Pipes, converse
 from cowl.errors import Conflict
 
 TYPE_CHECKING = False
@@ -319,19 +317,3 @@ class Container:
 
     def __repr__(self) -> str:
         return f"<Container {self.id[:12]} {self.name} {self.state}>"
-
-
-def converse(args: tuple[str, ...], pipes: Pipes, data: bytes, timeout: float | None) -> tuple[bytes, bytes]:
-    """Feeds a started process and drains it to its end: (stdout, stderr).
-
-    Raises RunTimeout at the deadline. The pipes are closed in any case; the caller kills and reaps.
-    """
-    deadline = None if timeout is None else time.monotonic() + timeout
-    pipes.close_child()
-    try:
-        stdout, stderr, in_time = communicate(pipes, data, deadline, time.monotonic)
-    finally:
-        pipes.close()
-    if not in_time:
-        raise RunTimeout(args, timeout or 0, stdout, stderr)
-    return stdout, stderr

@@ -7,8 +7,9 @@ import time
 
 from cowl.container.bundle import make_bundle, make_process
 from cowl.container.handle import Container, ContainerNotRunning
-from cowl.container.options import InvalidOptions, Settings, check_process, fold, words
+from cowl.container.options import Settings, check_process, fold, words
 from cowl.container.result import RunTimeout
+from cowl.container.signals import signal_number
 from cowl.errors import NotFound
 from cowl.linux.process import NoSuchProcess
 from cowl.oci.image_config import ImageConfig
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
 KILLED = 137  # exit code of what was killed and nobody could ask, as a shell says it: 128 + SIGKILL
 POLL_SECONDS = 0.02
-LAST_SIGNAL = 64
 GRACE_SECONDS = 1.0  # how long the owner of a container may take to record its exit
 
 
@@ -315,26 +315,3 @@ def _is_over(record: ContainerRecord) -> bool:
 
 def _still_runs(record: ContainerRecord, timeout: float | None) -> RunTimeout:
     return RunTimeout(tuple(record.settings["args"]), timeout or 0, killed=False)
-
-
-def signal_number(signal: int | str) -> int:
-    """15, "15", "TERM" and "SIGTERM" are the same, and "RTMIN+3" is one. Raises InvalidOptions."""
-    text = str(signal)
-    number = int(text) if text.isascii() and text.isdigit() else _named_signal(text)
-    if not 1 <= number <= LAST_SIGNAL:
-        raise InvalidOptions(f"invalid signal: {signal}")
-    return number
-
-
-def _named_signal(text: str) -> int:
-    """0 for none of that name."""
-    import signal as signals  # 5 ms, and most runs send none
-
-    name = text.upper().removeprefix("SIG")
-    for base, sign in (("RTMIN", "+"), ("RTMAX", "-")):
-        number = name.removeprefix(base + sign)
-        if name != number and number.isascii() and number.isdigit():
-            first, step = int(signals.Signals[f"SIG{base}"]), int(number)
-            found = first + step if sign == "+" else first - step
-            return found if signals.SIGRTMIN <= found <= signals.SIGRTMAX else 0
-    return int(getattr(signals.Signals, f"SIG{name}", 0)) if name.isalnum() else 0

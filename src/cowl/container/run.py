@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 
-from cowl.container.handle import Container, converse
+from cowl.container.handle import Container
 from cowl.container.options import InvalidOptions, as_input
 from cowl.container.result import CompletedRun, RunFailed
-from cowl.container.streams import Pipes
+from cowl.container.streams import Pipes, converse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import select
+import time
 
+from cowl.container.result import RunTimeout
 from cowl.value import Value
 
 TYPE_CHECKING = False
@@ -85,6 +87,22 @@ def communicate(pipes: Pipes, data: bytes, deadline: float | None, clock: Clock)
     finally:
         feed.close()
     return bytes(collected[pipes.stdout[1]]), bytes(collected[pipes.stderr[1]]), in_time or not open_fds
+
+
+def converse(args: tuple[str, ...], pipes: Pipes, data: bytes, timeout: float | None) -> tuple[bytes, bytes]:
+    """Feeds a started process and drains it to its end: (stdout, stderr).
+
+    Raises RunTimeout at the deadline. The pipes are closed in any case; the caller kills and reaps.
+    """
+    deadline = None if timeout is None else time.monotonic() + timeout
+    pipes.close_child()
+    try:
+        stdout, stderr, in_time = communicate(pipes, data, deadline, time.monotonic)
+    finally:
+        pipes.close()
+    if not in_time:
+        raise RunTimeout(args, timeout or 0, stdout, stderr)
+    return stdout, stderr
 
 
 def _milliseconds(left: float | None) -> int | None:

@@ -13,9 +13,10 @@ from cowl.store.container_record import NameInUse as NameInUse
 from cowl.store.container_record import NoSuchContainer as NoSuchContainer
 from cowl.store.disk import overhead_bytes
 from cowl.store.faults import from_os
+from cowl.store.fresh_upper import dress_root
 from cowl.store.garbage import delete
 from cowl.store.images import NoSuchImage
-from cowl.store.names import check_name, made_up_name
+from cowl.store.names import check_name, made_up_name, resolve
 from cowl.store.owner import is_alive
 from cowl.store.stacks import Stack, stack_of_image
 
@@ -246,7 +247,12 @@ class Containers:
         Raises NoSuchContainer, AmbiguousContainerId.
         """
         with self._database.snapshot() as database:
-            return self._read(_resolve(database, text.removeprefix("/")), text)
+            return self._read(
+                resolve(
+                    database, "containers", text.removeprefix("/"), NoSuchContainer, AmbiguousContainerId
+                ),
+                text,
+            )
 
     def get(self, identity: str) -> ContainerRecord:
         """The container of a full ID. Raises NoSuchContainer."""
@@ -309,23 +315,6 @@ class Containers:
         )
 
 
-def dress_root(upper: str, below: str) -> None:
-    """Gives a fresh upper the mode and owner of the tree below it: it is what `/` will show.
-
-    Without a tree below it is 0755. Ownership kept as metadata is carried along.
-    """
-    if not below:
-        os.chmod(upper, 0o755)
-        return
-    found = os.stat(below)
-    if os.geteuid() == 0:
-        os.chown(upper, found.st_uid, found.st_gid)
-    os.chmod(upper, found.st_mode & 0o7777)
-    for name in os.listxattr(below):
-        if name == "user.containers.override_stat":
-            os.setxattr(upper, name, os.getxattr(below, name))
-
-
 def _stack_of_snapshot(transaction: Transaction, snapshot: SnapshotRecord, now: float) -> int:
     row = transaction.row("SELECT stack FROM snapshots WHERE id = ?", (snapshot.id,))
     if row is None:
@@ -346,19 +335,3 @@ def _free_name(transaction: Transaction, wanted: str) -> str:
     if holder(wanted):
         raise NameInUse(wanted, holder(wanted))
     return wanted
-
-
-def _resolve(database: Database, text: str) -> str:
-    exact = database.row(
-        "SELECT id FROM containers WHERE id = ?1 OR name = ?1 ORDER BY id = ?1 DESC", (text,)
-    )
-    if exact:
-        return str(exact[0])
-    if not text or text.strip("0123456789abcdef"):
-        raise NoSuchContainer(text)
-    found = database.rows("SELECT id FROM containers WHERE id >= ? AND id < ? LIMIT 2", (text, text + "g"))
-    if len(found) > 1:
-        raise AmbiguousContainerId(text)
-    if not found:
-        raise NoSuchContainer(text)
-    return str(found[0][0])

@@ -1,4 +1,4 @@
-"""Names of containers: checked, and made up when none is given."""
+"""Names and IDs: checked, made up when none is given, found by their beginnings."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from cowl.errors import Invalid
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from cowl.store.database import Database
 
 _FORM = r"[a-zA-Z0-9][a-zA-Z0-9_.-]+"  # two characters at least, as Docker
 
@@ -67,3 +69,27 @@ def made_up_name(random: bytes, is_taken: Callable[[str], bool]) -> str:
         number += 1
         name = f"{plain}{number}"
     return name
+
+
+def resolve(
+    database: Database,
+    table: str,
+    text: str,
+    missing: Callable[[str], Exception],
+    ambiguous: Callable[[str], Exception],
+) -> str:
+    """The ID in a table of IDs and names: by full ID, by name, by the beginning of an ID, in this order.
+
+    Raises what `missing` and `ambiguous` make of the text.
+    """
+    exact = database.row(f"SELECT id FROM {table} WHERE id = ?1 OR name = ?1 ORDER BY id = ?1 DESC", (text,))
+    if exact and text:
+        return str(exact[0])
+    if not text or text.strip("0123456789abcdef"):
+        raise missing(text)
+    found = database.rows(f"SELECT id FROM {table} WHERE id >= ? AND id < ? LIMIT 2", (text, text + "g"))
+    if len(found) > 1:
+        raise ambiguous(text)
+    if not found:
+        raise missing(text)
+    return str(found[0][0])

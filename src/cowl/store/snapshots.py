@@ -18,6 +18,7 @@ from cowl.store.disk import SETTLED_SECONDS
 from cowl.store.faults import from_os
 from cowl.store.garbage import delete, drop_unused_stack
 from cowl.store.layers import Layer, insert_layer
+from cowl.store.names import resolve
 from cowl.store.snapshot_record import (
     AmbiguousSnapshotId,
     NoSuchSnapshot,
@@ -258,7 +259,7 @@ class Snapshots:
         Raises NoSuchSnapshot, AmbiguousSnapshotId.
         """
         with self._database.snapshot() as database:
-            return self._read(_resolve(database, text), text)
+            return self._read(resolve(database, "snapshots", text, NoSuchSnapshot, AmbiguousSnapshotId), text)
 
     def get(self, snapshot_id: str) -> SnapshotRecord:
         """The snapshot of a full ID. Raises NoSuchSnapshot."""
@@ -290,20 +291,6 @@ def _record(row: Row, layers: tuple[Layer, ...]) -> SnapshotRecord:
     return SnapshotRecord(
         identity, name, container, image, json.loads(settings), message, created_at, last_used, layers, own
     )
-
-
-def _resolve(database: Database, text: str) -> str:
-    exact = database.row("SELECT id FROM snapshots WHERE id = ?1 OR name = ?1 ORDER BY id = ?1 DESC", (text,))
-    if exact and text:
-        return str(exact[0])
-    if not text or text.strip("0123456789abcdef"):
-        raise NoSuchSnapshot(text)
-    found = database.rows("SELECT id FROM snapshots WHERE id >= ? AND id < ? LIMIT 2", (text, text + "g"))
-    if len(found) > 1:
-        raise AmbiguousSnapshotId(text)
-    if not found:
-        raise NoSuchSnapshot(text)
-    return str(found[0][0])
 
 
 def _check_depth(record: ContainerRecord) -> None:

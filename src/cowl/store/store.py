@@ -8,9 +8,10 @@ import time
 from cowl.events import silent
 from cowl.linux.files import remove_tree
 from cowl.linux.root_mount import RootMount
-from cowl.store.containers import Containers, dress_root
+from cowl.store.containers import Containers
 from cowl.store.database import Database
 from cowl.store.faults import StoreFull, from_os
+from cowl.store.fresh_upper import dress_root
 from cowl.store.garbage import delete
 from cowl.store.images import Images
 from cowl.store.layers import Layers

@@ -11,8 +11,8 @@ from __future__ import annotations
 import os
 
 from cowl.linux.files import fsync_dir, remove_tree
-from cowl.store.containers import dress_root
 from cowl.store.faults import StoreFull
+from cowl.store.fresh_upper import dress_root
 from cowl.store.garbage import trash_name
 
 TYPE_CHECKING = False
