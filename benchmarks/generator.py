@@ -11,9 +11,10 @@ import os
 import time
 from collections.abc import Iterable
 
-from benchmarks.population import File, Image, Population, Step
+from benchmarks.population import Container, File, Image, Population, Step
 from cowl.config import Config
 from cowl.container.options import fold, run_options
+from cowl.engine import Engine
 from cowl.layer.measure import measure_layer
 from cowl.layer.ownership import RealOwners
 from cowl.layer.pack import pack
@@ -28,6 +29,8 @@ from cowl.store.root_directory import RootDirectory
 from cowl.store.stacks import make_stack
 from cowl.store.transaction import Transaction
 
+_SNAPSHOT_EVERY = 50  # containers
+_VOLUME_EVERY = 20
 _DAY = 24 * 3600.0
 _OLD = 1_600_000_000  # every file's time, in seconds since the epoch
 _PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -41,9 +44,12 @@ _LABELS = {
 def generate(root: str, population: Population, now: float | None = None) -> None:
     """Fills a new store at `root`. `now` is the moment that all ages count from (default: the clock)."""
     Store.open(Config(root=root)).close()
-    _Generator(root, population, time.time() if now is None else now).run()
-    with Store.open(Config(root=root)) as store:
-        store.measure_containers(store.rows().containers)  # which records what has come to rest
+    generator = _Generator(root, population, time.time() if now is None else now)
+    generator.run()
+    with Engine(root) as engine:
+        for number in range(0, len(population.containers), _SNAPSHOT_EVERY):
+            engine.container(population.containers[number].name).snapshot(f"before-{number}")
+        engine.usage()  # which records the measures of what has come to rest
 
 
 class _Generator:
@@ -129,6 +135,8 @@ class _Generator:
             os.mkdir(f"{directory}/work/work", 0)
             for name, text in (("hosts", "127.0.0.1 localhost\n"), ("hostname", f"{identity[:12]}\n")):
                 _fill(f"{directory}/{name}", text.encode())
+        if number % _VOLUME_EVERY == 0:
+            _volume(self._root.volume(_volume_name(box)), box)
         if box.log_bytes:
             os.mkdir(f"{directory}/log", 0o700)
             _fill(f"{directory}/log/json.log", _content(box.name, box.log_bytes))
@@ -219,7 +227,7 @@ class _Rows:
         )
 
     def containers(self, identities: list[str]) -> None:
-        for identity, box in zip(identities, self._population.containers, strict=True):
+        for number, (identity, box) in enumerate(zip(identities, self._population.containers, strict=True)):
             config = self._configs[box.image]
             name = next(iter(self._population.images[box.image].references), str(config.image_id))
             settings = fold(name, config.config, box.command, run_options(name=box.name)).to_json()
@@ -238,12 +246,33 @@ class _Rows:
                 started_at=created + 1 if exited else 0.0,
                 finished_at=created + 100 if exited else 0.0,
                 measured_at=0.0,
+                image_layers=len(config.diff_ids),
             )
+
+            if number % _VOLUME_EVERY == 0:
+                self._volume(identity, box, created)
+
+    def _volume(self, identity: str, box: Container, at: float) -> None:
+        about = {"anonymous": 0, "labels": "{}", "created_at": at, "last_used": at}
+        self._insert(
+            "volumes", name=_volume_name(box), **about, size_bytes=0, allocated_bytes=0, measured_at=0.0
+        )
+        self._insert("container_volumes", container=identity, volume=_volume_name(box), target="/data")
 
     def _stack(self, config: ImageConfig) -> int:
         row = self._transaction.row("SELECT stack FROM images WHERE id = ?", (str(config.image_id),))
         assert row is not None
         return int(row[0])
+
+
+def _volume_name(box: Container) -> str:
+    return f"{box.name}-data"
+
+
+def _volume(directory: str, box: Container) -> None:
+    os.mkdir(directory, 0o700)
+    os.mkdir(f"{directory}/data", 0o755)
+    _write(f"{directory}/data", [File("kept", 5000, box.name)], ())
 
 
 def _write(tree: str, files: Iterable[File], whiteouts: Iterable[str]) -> None:

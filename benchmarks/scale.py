@@ -26,7 +26,12 @@ FLOOR = "python -c pass"
 COMMANDS: tuple[tuple[str, ...], ...] = (
     ("images",),
     ("ps", "-a"),
+    ("ps", "-as"),
     ("system", "df"),
+    ("system", "prune", "-a", "--dry-run"),
+    ("image", "prune", "--dry-run"),
+    ("explain", "IMAGE"),
+    ("history", "IMAGE"),
 )
 
 
@@ -62,9 +67,13 @@ def fill(root: str, size: str) -> None:
 def commands(home: str) -> list[Command]:
     """What is measured on a store: a bare interpreter as the floor, then cowl's commands."""
     cowl = Cowl(home)
+    image = cowl.sh("images", "--format", "{{.Repository}}:{{.Tag}}", "--filter", "dangling=false").split()[0]
     return [
         Command(FLOOR, [sys.executable, "-c", "pass"]),
-        *(Command(" ".join(words), cowl.command(*words)) for words in COMMANDS),
+        *(
+            Command(" ".join(words), cowl.command(*(image if word == "IMAGE" else word for word in words)))
+            for words in COMMANDS
+        ),
     ]
 
 
