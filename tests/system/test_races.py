@@ -49,7 +49,8 @@ print(freed, lost)
 """
 PRUNE = """
 while not os.path.exists("stop"):
-    again(lambda: engine.prune_build_cache())
+    again(lambda: engine.plan_prune("containers", "images", "volumes", "build-cache").apply())
+    again(lambda: engine.plan_gc(protect=["keep*", "node*"]).apply())
     again(lambda: everything().apply())
 """
 
