@@ -86,12 +86,30 @@ def measure_container(root: RootDirectory, row: ContainerRow) -> ContainerMeasur
 
 def measure_cache(root: RootDirectory, identity: str) -> tuple[int, int]:
     """(apparent bytes, bytes on disk of its whole directory) of a cache mount; nothing of one that went."""
-    return _measure_data(root.cache(identity))
+    from cowl.layer.measure import measure
+
+    directory = root.cache(identity)
+    for _ in range(_ATTEMPTS):
+        try:
+            data = measure(f"{directory}/data")
+            return data.size_bytes, data.allocated_bytes + _own_bytes(directory)
+        except FileNotFoundError:
+            if not os.path.isdir(directory):
+                break
+    return 0, 0
 
 
 def measure_volume(root: RootDirectory, name: str) -> tuple[int, int]:
     """(apparent bytes, bytes on disk of its whole directory) of a volume; nothing of one that went."""
-    return _measure_data(root.volume(name))
+    from cowl.layer.measure import measure
+
+    for _ in range(_ATTEMPTS):
+        try:
+            found = measure(root.volume(name))
+            return found.size_bytes, found.allocated_bytes
+        except FileNotFoundError:
+            pass
+    return 0, 0
 
 
 def measured_volumes(
@@ -124,19 +142,6 @@ def _record_volumes(database: Database, measures: Sequence[tuple[int, int, float
                 )
     except StoreFull:
         pass
-
-
-def _measure_data(directory: str) -> tuple[int, int]:
-    from cowl.layer.measure import measure
-
-    for _ in range(_ATTEMPTS):
-        try:
-            data = measure(f"{directory}/data")
-            return data.size_bytes, data.allocated_bytes + _own_bytes(directory)
-        except FileNotFoundError:
-            if not os.path.isdir(directory):
-                break
-    return 0, 0
 
 
 def overhead_bytes(directory: str) -> int:

@@ -55,10 +55,18 @@ class Filling:
                     _sync(stage.diff)
                 with _Lock(self._directory):
                     if self._is_empty():
-                        os.rename(stage.diff, f"{self._directory}/fill")
-                        _move_all(self._directory)
+                        self._take(stage.diff)
             except OSError as problem:  # before the stage takes it for a layer's
                 raise from_os(self._root, f"filling the volume {self._name}", problem) from problem
+
+    def _take(self, tree: str) -> None:
+        """Ctrl-C comes after the few renames that are left: no recovery follows it that would do them."""
+        try:
+            os.rename(tree, f"{self._directory}/fill")
+            _move_all(self._directory)
+        except KeyboardInterrupt:
+            _move_all(self._directory)
+            raise
 
     def _is_empty(self) -> bool:
         try:

@@ -64,7 +64,10 @@ class Owner:
             (self.id,),
         )
         if gone and self._lock_fd >= 0:
-            os.unlink(lock_path(self._database.root.locks, self.id))
+            try:
+                os.unlink(lock_path(self._database.root.locks, self.id))
+            except FileNotFoundError:
+                pass  # an earlier transaction was interrupted here, and rolled back
             self._close()
 
     def disown_inherited(self) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import stat
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from tests.unit.store.making import KILLED, add_image, add_layer, in_child, leftovers, open_store
-from tests.unit.store.sweep import killed_at
+from tests.unit.store.sweep import before_step, killed_at
 
 from cowl.accounting.walk import verify
 from cowl.config import Config
@@ -301,24 +302,59 @@ def volume_work(root: Path, image: Path) -> Callable[[], None]:
     return work
 
 
+def whole(store: Store, when: str) -> None:
+    """Nothing is left half-made, and no volume half filled; then all of it is removed."""
+    assert store.check() == [] and leftovers(store.root) == {}, when
+    assert set(names(store)) <= {"named", "run"}, when
+    for record in store.containers.list():
+        store.containers.remove(record.id)
+    for volume in store.volumes.list():
+        assert len(os.listdir(volume.path)) in (0, 3), when
+        assert os.listdir(store.directory.volume(volume.name)) == ["data"], when
+        store.volumes.remove(volume.name)
+    for image in store.images.list():
+        store.images.remove(image.id)
+    assert os.listdir(f"{store.root}/volumes") == [], when
+
+
 def test_killed_at_some_steps(root: Path, tmp_path: Path) -> None:
     image = tree(tmp_path / "image")
     tree(image / "data", a="1", b="2", c="3")
     work = volume_work(root, image)
-    for step in range(0, 1000, 13):
+    for step in range(0, 1000, 17):
         if not killed_at(step, work):
             assert step > 100
             break
         with open_store(root) as store:
-            assert store.check() == [] and leftovers(root) == {}, f"killed at step {step}"
-            assert set(names(store)) <= {"named", "run"}, f"killed at step {step}"
-            for record in store.volumes.list():
-                assert len(os.listdir(record.path)) in (0, 3), f"killed at step {step}"
-                assert os.listdir(store.directory.volume(record.name)) == ["data"], f"killed at step {step}"
-                store.volumes.remove(record.name)
-            for image_left in store.images.list():
-                store.images.remove(image_left.id)
-            assert os.listdir(f"{root}/volumes") == []
+            whole(store, f"killed at step {step}")
+
+
+def test_interrupted_at_some_steps(root: Path, tmp_path: Path) -> None:
+    """Right after a call too: what it did is done, and its name for it may be lost."""
+    image = tree(tmp_path / "image")
+    tree(image / "data", a="1", b="2", c="3")
+    work = volume_work(root, image)
+    interrupted = 3
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    def child() -> None:
+        before_step(step, interrupt, event="c_return")
+        try:
+            work()
+            sys.setprofile(None)
+        except KeyboardInterrupt:
+            os._exit(interrupted)
+
+    for step in range(0, 1000, 13):
+        status = in_child(child)
+        assert status in (0, interrupted), f"interrupted at step {step}"
+        if status == 0:
+            assert step > 100
+            break
+        with open_store(root) as store:
+            whole(store, f"interrupted at step {step}")
 
 
 def test_a_volume_half_filled_is_finished(root: Path, tmp_path: Path) -> None:
