@@ -135,6 +135,8 @@ SIGNALS = """
 import os, signal, subprocess, sys
 from cowl.cli.signals import Forwarder
 from cowl.cli.streams import relay
+for number in (signal.SIGINT, signal.SIGQUIT):  # a shell ignores them for its background
+    signal.signal(number, signal.SIG_DFL)
 child = subprocess.Popen(["sh", "-c", sys.argv[1]])
 with Forwarder(child.send_signal, None, proxy=True) as alarm:
     os.write(1, b"ready\\n")
