@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     Weigh: TypeAlias = "Callable[[Node], int]"
 
-DEEPEST = 256  # levels: a container may nest as deep as it likes
+DEEPEST = 100  # levels: a container may nest as deep as it likes, and JSON is written by recursion
 
 
 class Node:

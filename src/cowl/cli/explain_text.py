@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
-
 from cowl.cli import human
 from cowl.cli.bytes_text import DONE
 from cowl.cli.text import cell, columns, ellipsis, path_text, short_id
@@ -18,6 +16,8 @@ if TYPE_CHECKING:
 _BAR = 12  # columns of the longest bar
 _MOST_COPIES = 4  # paths that a set of duplicates names
 _CRUMB = 1000  # a path with less than this part of the whole is not worth a row, unless all are wanted
+_INDENT = 16  # levels that are shown by two columns more each
+_NARROWEST = 12  # columns of a path at least
 _FIGURES = 50  # columns of a layer's row before its instruction
 
 
@@ -33,7 +33,7 @@ def explanation_lines(told: Explanation, width: int, top: int) -> Iterator[str]:
         yield from _findings(told, width, top)
     if told.duplicates:
         yield ""
-        yield from _duplicates(told.duplicates, told.duplicate_bytes, "the same content twice", top)
+        yield from _duplicates(told.duplicates, told.duplicate_bytes, "the same content twice", width, top)
     if told.beside is not None:
         yield ""
         yield from _beside(told, width, top)
@@ -75,8 +75,8 @@ def _tree(told: Explanation, width: int, top: int) -> Iterator[str]:
 
 
 def _rows(node: Any, name: str, whole: int, width: int, crumb: int, level: int = 0) -> Iterator[str]:
-    room = width - 18 - 2 * level - _BAR - 1
-    label = "  " * level + _fitted(name, room)
+    indent = "  " * min(level, _INDENT)
+    label = indent + _fitted(name, width - 18 - len(indent) - _BAR - 1)
     pad = " " * (width - 18 - _BAR - columns(label))
     bar = "█" * round(node.size_bytes / whole * _BAR)
     yield f"{human.short_size(node.size_bytes):>8} {node.files:>7}  {label}{pad}{bar}".rstrip()
@@ -88,15 +88,19 @@ def _rows(node: Any, name: str, whole: int, width: int, crumb: int, level: int =
     more = len(node.children) - len(shown) + node.left_out
     if more:
         rest = node.left_out_bytes + sum(child.size_bytes for child in node.children[len(shown) :])
-        yield f"{human.short_size(rest):>8} {'':>7}  {'  ' * (level + 1)}({more} more)"
+        yield f"{human.short_size(rest):>8} {'':>7}  {indent}  ({more} more)"
 
 
 def _fitted(path: str, room: int) -> str:
     """The end of a path says more than its beginning."""
     text = path_text(path)
-    while columns(text) > room:
-        text = "…" + text[2 if text.startswith("…") else 1 :]
-    return text
+    over = columns(text) - max(room, _NARROWEST)
+    if over <= 0:
+        return text
+    end = over + 1
+    while columns(text[end:]) >= max(room, _NARROWEST):  # characters of two columns
+        end += 1
+    return "…" + text[end:]
 
 
 def _findings(told: Explanation, width: int, top: int) -> Iterator[str]:
@@ -106,19 +110,26 @@ def _findings(told: Explanation, width: int, top: int) -> Iterator[str]:
         return
     yield "PAID FOR IN VAIN (what each fix saves holds for it alone)"
     for finding in shown:
-        yield from _wrapped(f"- {_sentence(told, finding)}", width, 2)
+        yield from _wrapped("-", _sentence(told, finding), width, 2)
         for path, size in finding.paths[:3]:
             yield f"    {human.short_size(size):>8}  {_fitted(path, width - 14)}"
         if finding.fix:
             saves = f"{human.short_size(finding.saves_bytes)} saved"
-            yield from _wrapped(f"  fix: {path_text(finding.fix)} ({saves})", width, 7)
+            yield from _wrapped("  fix:", f"{path_text(finding.fix)} ({saves})", width, 7)
     if len(shown) < len(found):
         yield f"  ({len(found) - len(shown)} smaller ones; --top 0 shows all)"
 
 
-def _wrapped(text: str, width: int, indent: int) -> list[str]:
-    lines = textwrap.wrap(text, width, subsequent_indent=" " * indent, break_on_hyphens=False)
-    return lines or [""]
+def _wrapped(start: str, text: str, width: int, indent: int) -> Iterator[str]:
+    """Lines of whole words after `start`, all but the first indented. No word of ours fills a line."""
+    line = start
+    for word in text.split():
+        if columns(line) + 1 + columns(word) > width:
+            yield line
+            line = " " * indent + word
+        else:
+            line = f"{line} {word}"
+    yield line
 
 
 def _sentence(told: Explanation, finding: Any) -> str:
@@ -147,15 +158,15 @@ def _instruction(layer: Any, room: int) -> str:
     return ellipsis(path_text(layer.instruction[: room + 1]), room)
 
 
-def _duplicates(sets: Any, wasted: int, title: str, top: int) -> Iterator[str]:
+def _duplicates(sets: Any, wasted: int, title: str, width: int, top: int) -> Iterator[str]:
     yield f"DUPLICATES: {human.short_size(wasted)} are {title}"
     yield "  fix: one file and links to it; between layers, on disk: cowl dedupe"
     for each in sets[:top] if top else sets:
         size = human.short_size(each.size_bytes)
         yield f"  {human.short_size(each.wasted_bytes):>8}  {len(each.copies)} times {size}"
         for copy in each.copies[:_MOST_COPIES]:
-            where = "beside, " if copy.beside else ""
-            yield f"            {path_text(copy.path)} ({where}layer {copy.layer})"
+            where = f"({'beside, ' if copy.beside else ''}layer {copy.layer})"
+            yield f"            {_fitted(copy.path, width - 13 - len(where))} {where}"
         if len(each.copies) > _MOST_COPIES:
             yield f"            and {len(each.copies) - _MOST_COPIES} more"
 
@@ -185,16 +196,17 @@ def _beside(told: Explanation, width: int, top: int) -> Iterator[str]:
     if beside.duplicates:
         yield ""
         title = "the same content in both, or twice in one"
-        yield from _duplicates(beside.duplicates, beside.duplicate_bytes, title, top)
+        yield from _duplicates(beside.duplicates, beside.duplicate_bytes, title, width, top)
 
 
 def _differences(node: Any, name: str, width: int, level: int) -> Iterator[str]:
     figures = (node.size_bytes, node.other_bytes)
     one, two = map(human.short_size, figures)
-    label = _fitted(name, width - 30 - 2 * level)
-    yield f"{one:>8} {two:>8}  {human.signed(node.other_bytes - node.size_bytes):>10}  {'  ' * level}{label}"
+    indent = "  " * min(level, _INDENT)
+    label = _fitted(name, width - 31 - len(indent))
+    yield f"{one:>8} {two:>8}  {human.signed(node.other_bytes - node.size_bytes):>10}  {indent}{label}"
     for child in node.children:
         slash = "/" if child.directory else ""
         yield from _differences(child, child.path.rpartition("/")[2] + slash, width, level + 1)
     if node.left_out:
-        yield f"{'':>29}  {'  ' * (level + 1)}({node.left_out} more)"
+        yield f"{'':>29}  {indent}  ({node.left_out} more)"
