@@ -12,7 +12,7 @@ from cowl.value import Value
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from typing import TypeAlias
+    from typing import Self, TypeAlias
 
     from cowl.store.layers import Layer
     from cowl.store.rows import Rows, SharedInodes
@@ -99,6 +99,13 @@ class Ledger:
             for key in shared.layer_keys:
                 self._shared.setdefault(key, []).append(shared)
         self._held = self._sums()
+
+    def with_own(self, own: Mapping[Object, Bytes]) -> Self:
+        """The same references with these bytes of directories, which were measured later."""
+        other = type(self).__new__(type(self))
+        other.__dict__.update(self.__dict__)
+        other.own = own
+        return other
 
     def _sums(self) -> dict[str, Bytes]:
         """What the layers of each kind of holder take."""

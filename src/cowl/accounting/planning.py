@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cowl.accounting.ledger import CACHE, CONTAINER, VOLUME, Bytes, Ledger
+from cowl.accounting.ledger import CACHE, CONTAINER, STEP, VOLUME, Bytes, Ledger
 from cowl.accounting.removal_plan import make_plan
 from cowl.accounting.selection import Selection
 from cowl.errors import NotFound
@@ -73,27 +73,32 @@ class Planning:
         anonymous: bool = False,
     ) -> RemovalPlan:
         """The plan for things asked for by name; see `Engine.plan_removal`."""
-        selection = self._selection()
-        rows = selection.rows
-        for text in containers:
-            selection.add_container(self._store.containers.find(text).id, force=force)
+        store = self._store
+        self._recover()
+        with store.reading():
+            selection = self._selection()
+            boxes = [store.containers.find(text).id for text in containers]
+            wanted = [(*store.images.look_up(text), text) for text in images]
+            named_snapshots = [store.snapshots.find(text).id for text in snapshots]
+            named_volumes = [store.volumes.get(name).name for name in volumes]
+            mounts = {row.id: row for text in cache_mounts for row in store.cache_mounts.find(text)}
+            keys = [_step(selection.rows, key) for key in steps]
+        for identity in boxes:
+            selection.add_container(identity, force=force)
         if anonymous:
             selection.add_anonymous_volumes()
-        for name in volumes:
-            selection.add_volume(self._store.volumes.get(name).name)
-        for text in snapshots:
-            identity = self._store.snapshots.find(text).id
-            selection.add_snapshot(next(row for row in rows.snapshots if row.id == identity), force=force)
-        for text in images:
-            identity, by_name = self._store.images.look_up(text)
+        for name in named_volumes:
+            selection.add_volume(name)
+        for identity in named_snapshots:
+            selection.add_snapshot(identity, force=force)
+        for identity, by_name, text in wanted:
             selection.add_image(identity, text, by_name=by_name, force=force)
-        for key in steps:
-            selection.add("step", _step(rows, key))
-        mounts = self._store.cache_mounts
-        found = {row.id: row for text in cache_mounts for row in mounts.find(text)}
-        for mount in mounts.measured(tuple(found.values())):
-            selection.add_cache(found[mount.id], in_use=mount.in_use)
-        return self.plan(selection)
+        for key in keys:
+            selection.add(STEP, key)
+        used = store.cache_mounts.in_use(mounts.values()) if mounts else ()
+        for mount in mounts.values():
+            selection.add_cache(mount, in_use=mount.id in used)
+        return self._plan(selection, Ledger(selection.rows, {}))
 
     def prune(
         self, kinds: Sequence[str], *, every: bool, filters: Sequence[str], keep_bytes: int | None, now: float
@@ -102,23 +107,28 @@ class Planning:
         from cowl.accounting import prune
 
         parsed = prune.filters_of(kinds, filters, now)
-        selection = self._selection()
-        ledger = self._ledger_of_all(selection) if keep_bytes is not None else Ledger(selection.rows, {})
+        self._recover()
+        with self._store.reading():
+            selection = self._selection()
+        bounded = keep_bytes is not None
+        ledger = self._read(selection).ledger if bounded else Ledger(selection.rows, {})
         candidates = self._candidates(selection, ledger)
         prune.select(selection, ledger, candidates, parsed, every=every, keep_bytes=keep_bytes)
-        return self.plan(selection, ledger if keep_bytes is not None else None)
+        return self._plan(selection, ledger, measured=bounded)
 
     def gc(self, policy: Policy) -> RemovalPlan:
         """The plan for a policy; see `Engine.plan_gc`."""
         from cowl.accounting.gc import collect
         from cowl.accounting.usage import Usage
 
-        selection = self._selection()
+        self._recover()
+        with self._store.reading():
+            selection = self._selection()
         reading = self._read(selection)
         ledger = reading.ledger
         size_bytes = Usage(reading).total_allocated_bytes
         collect(selection, ledger, self._candidates(selection, ledger), policy, size_bytes)
-        return self.plan(selection, ledger)
+        return self._plan(selection, ledger, measured=True)
 
     def _candidates(self, selection: Selection, ledger: Ledger) -> Candidates:
         from cowl.accounting.prune import Candidates
@@ -133,17 +143,23 @@ class Planning:
             image_labels=self._store.images.labels,
         )
 
-    def _selection(self) -> Selection:
+    def _recover(self) -> None:
+        """Has the ends of containers recorded whose owner died before it could."""
         alive = self._store.containers.alive()
-        rows = self._store.rows()
-        ended = any(row.state == "running" and row.id not in alive for row in rows.containers)
-        if ended and self._store.recover():
-            rows = self._store.rows()
-        return Selection(rows, alive)
+        running = self._store.containers.running()
+        if running - alive:
+            self._store.recover()
 
-    def plan(self, selection: Selection, ledger: Ledger | None = None) -> RemovalPlan:
-        """The plan of a selection; without a ledger all that goes is measured first."""
-        return make_plan(selection, ledger or self._ledger(selection), self._carry_out)
+    def _selection(self) -> Selection:
+        return Selection(self._store.rows(), self._store.containers.alive())
+
+    def _plan(self, selection: Selection, ledger: Ledger, *, measured: bool = False) -> RemovalPlan:
+        """The plan of a selection; unless the ledger has all measures, what goes is measured first."""
+        if not measured:
+            if self._settle and any(kind in (CONTAINER, CACHE, VOLUME) for kind, _ in selection.going):
+                self._store.settle()
+            ledger = ledger.with_own(_own(self._store, selection.rows, selection.going))
+        return make_plan(selection, ledger, lambda: self._carry_out(selection, ledger))
 
     def _read(self, selection: Selection) -> Reading:
         from cowl.accounting.reading import read
@@ -152,21 +168,14 @@ class Planning:
             self._store.settle()
         return read(self._store, selection.rows)
 
-    def _ledger_of_all(self, selection: Selection) -> Ledger:
-        return self._read(selection).ledger
+    def _carry_out(self, selection: Selection, ledger: Ledger) -> Receipt:
+        from cowl.accounting.removal_targets import make_targets
 
-    def _ledger(self, selection: Selection) -> Ledger:
-        """The rows with the measures of what goes."""
-        rows, going = selection.rows, selection.going
-        if self._settle and any(kind in (CONTAINER, CACHE, VOLUME) for kind, _ in going):
-            self._store.settle()
-        return Ledger(rows, _own(self._store, rows, selection.going))
-
-    def _carry_out(self, plan: RemovalPlan) -> Receipt:
-        killed = [target for target in plan.targets.of(CONTAINER) if target.seen is None]
+        targets = make_targets(selection, ledger)
+        killed = [target for target in targets.of(CONTAINER) if target.seen is None]
         for target in killed:
             self._stop(target.id)
-        return self._store.apply(plan.targets, stopped=bool(killed))
+        return self._store.apply(targets, stopped=bool(killed))
 
 
 def _own(store: Store, rows: Rows, going: dict[Object, None]) -> dict[Object, Bytes]:

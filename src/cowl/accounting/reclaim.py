@@ -37,7 +37,8 @@ def reclaim(
         else:
             selection.add(*thing)
         taken.append(thing)
-        freed.add(thing)
+        if goal is not None:
+            freed.add(thing)
     if goal is None:
         return 0
     _leave_out(selection, ledger, taken)

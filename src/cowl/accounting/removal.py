@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from cowl.store.apply import Targets
 from cowl.value import Value
 
 TYPE_CHECKING = False
@@ -69,8 +68,7 @@ class RemovalPlan(Value):
     stays      what was asked for, or stands in touch with what goes, and stays
     refusals   why some of what was asked for by name may not go; `apply` raises the first of them
     exact      False while a running container is to be killed: it may still write
-    targets    what the store compares with what it finds
-    carry_out  what does it
+    carry_out  does exactly this; see `apply`
     """
 
     objects: tuple[Gone, ...]
@@ -80,8 +78,7 @@ class RemovalPlan(Value):
     stays: tuple[Stay, ...]
     refusals: tuple[Conflict, ...]
     exact: bool
-    targets: Targets
-    carry_out: Callable[[RemovalPlan], Receipt]
+    carry_out: Callable[[], Receipt]
 
     @property
     def is_empty(self) -> bool:
@@ -96,7 +93,7 @@ class RemovalPlan(Value):
         """
         if self.refusals:
             raise self.refusals[0]
-        return self.carry_out(self)
+        return self.carry_out()
 
     def as_dict(self) -> dict[str, Any]:
         """The plan as values that JSON knows."""

@@ -5,10 +5,10 @@ Every request is judged by what the earlier ones leave: once its container is to
 
 from __future__ import annotations
 
-from cowl.accounting.ledger import CACHE, CONTAINER, FAILED, IMAGE, SNAPSHOT, VOLUME
+from cowl.accounting.ledger import CACHE, CONTAINER, FAILED, IMAGE, SNAPSHOT, STEP, VOLUME
 from cowl.accounting.removal import Stay
 from cowl.errors import Conflict
-from cowl.oci.reference import Reference
+from cowl.oci.reference import Reference, familiar_name
 from cowl.store.cache_mounts import CacheMountInUse
 from cowl.store.container_record import ContainerRunning
 from cowl.store.snapshot_record import SnapshotInUse
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from cowl.accounting.ledger import Object
-    from cowl.store.rows import CacheMountRow, ContainerRow, Rows, SnapshotRow
+    from cowl.store.rows import CacheMountRow, ContainerRow, Rows
+
+
+_ORDER = (CONTAINER, VOLUME, SNAPSHOT, IMAGE, FAILED, STEP, CACHE)
 
 
 class ImageInUse(Conflict):
@@ -51,6 +54,7 @@ class Selection:
         }
         self.names.update({image.id: () for image in rows.failed_steps})
         self.containers = {row.id: row for row in rows.containers}
+        self._snapshots = {row.id: row for row in rows.snapshots}
         self._volumes = {row.name: row for row in rows.volumes}
         self._users: dict[str, list[ContainerRow]] = {}
         for row in rows.containers:
@@ -59,6 +63,10 @@ class Selection:
     def add(self, kind: str, identity: str) -> None:
         """Selects an object whatever the rules say; what they say of images has been asked before."""
         self.going[kind, identity] = None
+
+    def ordered(self) -> list[Object]:
+        """The objects in the order of removal: containers first, since they use images and volumes."""
+        return sorted(self.going, key=lambda thing: _ORDER.index(thing[0]))
 
     def refuse(self, kind: str, name: str, refusal: Conflict, needed_by: Iterable[str] = ()) -> None:
         """What was asked for by name stays."""
@@ -73,8 +81,9 @@ class Selection:
         else:
             self.add(CONTAINER, identity)
 
-    def add_snapshot(self, row: SnapshotRow, *, force: bool = False) -> None:
+    def add_snapshot(self, identity: str, *, force: bool = False) -> None:
         """`cowl snapshot rm`: one that containers were forked from or restored to goes only with `force`."""
+        row = self._snapshots[identity]
         users = [
             each.name
             for each in self.rows.containers
@@ -163,7 +172,9 @@ class Selection:
     def _keep(self, identity: str, left: tuple[str, ...]) -> None:
         users = self.users(identity)
         why = "it has other names" if left else "a running container uses it"
-        needed = [f"name {_familiar(name)}" for name in left] or [f"container {row.name}" for row in users]
+        needed = [f"name {familiar_name(name)}" for name in left] or [
+            f"container {row.name}" for row in users
+        ]
         self.stays.append(Stay(IMAGE, (_known_as(identity, left),), why, tuple(needed)))
 
     def _left(self, identity: str, text: str, by_name: bool, force: bool) -> tuple[str, ...]:
@@ -209,6 +220,8 @@ def _without(names: tuple[str, ...], reference: Reference) -> tuple[str, ...]:
 
 def _in_order(names: tuple[str, ...]) -> list[str]:
     """As they are reported when they all go: each repository's tags, and its digests after the last."""
+    if len(names) < 2:
+        return list(names)
     told: list[str] = []
     left = tuple(sorted(names))
     while left:
@@ -229,11 +242,7 @@ def _conflict(image: str, kind: str, why: str, user: str = "") -> ImageInUse:
 
 
 def _known_as(image: str, names: Iterable[str]) -> str:
-    return next(map(_familiar, names), _short(image))
-
-
-def _familiar(name: str) -> str:
-    return Reference.parse(name).familiar
+    return next(map(familiar_name, names), _short(image))
 
 
 def _short(image: str) -> str:

@@ -103,6 +103,14 @@ class Reference(Value):
         return (f":{self.tag}" if self.tag else "") + (f"@{self.digest}" if self.digest else "")
 
 
+def familiar_name(canonical: str) -> str:
+    """`Reference.parse(canonical).familiar` of a canonical text, mostly without parsing it."""
+    if not canonical.startswith(f"{DOCKER_HUB}/"):
+        return canonical
+    short = canonical.removeprefix(f"{DOCKER_HUB}/library/")
+    return short if short != canonical and "/" not in short else Reference.parse(canonical).familiar
+
+
 def _split_digest(text: str) -> tuple[str, Digest | None]:
     rest, at, digest = text.partition("@")
     if not at:

@@ -272,6 +272,11 @@ class Containers:
         )
         return frozenset(row[0] for row in rows if ProcessId(*row[1:]).alive())
 
+    def running(self) -> frozenset[str]:
+        """The IDs of those whose row says that they run, whether that is still so or not."""
+        rows = self._database.rows("SELECT id FROM containers WHERE state = 'running'")
+        return frozenset(row[0] for row in rows)
+
     def is_held(self, identity: str) -> bool:
         """Whether somebody starts, freezes, copies or restores it just now; see `ContainerHold`."""
         from cowl.store.container_hold import is_held

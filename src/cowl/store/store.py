@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from cowl.store.sharers import Sharers
     from cowl.store.snapshots import Snapshots
     from cowl.store.steps import Steps
+    from cowl.store.transaction import Snapshot
     from cowl.store.volumes import Volumes
 
 
@@ -337,6 +338,10 @@ class Store:
             return sum(layer.allocated_bytes for layer in deletion.dropped)
 
         return delete(self._database, body, "collecting garbage")
+
+    def reading(self) -> Snapshot:
+        """A context in which all reads see the store at one moment; nothing may be written in it."""
+        return self._database.snapshot()
 
     def rows(self) -> Rows:
         """All rows at one moment, for accounting."""
