@@ -7,8 +7,18 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.unit.store.making import add_container, add_image, add_layer, leftovers, open_store, remove_image
+from tests.unit.store.making import (
+    add_container,
+    add_image,
+    add_layer,
+    leftovers,
+    open_store,
+    planning,
+    remove_image,
+    use_cache,
+)
 
+from cowl.accounting.gc import make_policy
 from cowl.errors import Unavailable
 from cowl.store import Store
 from cowl.store.faults import StoreFull
@@ -101,6 +111,32 @@ def deletion(mount: Path) -> None:
         assert (mount / "store" / "reserve").stat().st_blocks * 512 >= RESERVE_BYTES
 
 
+def plans(mount: Path) -> None:
+    """On a disk without a free byte a removal is planned as ever, and frees what it said."""
+    with open_store(mount / "store") as store:
+        for name in ("one", "two"):
+            image = add_image(store, name, [add_layer(store, name, {"file": 300_000})])
+            add_container(store, image, f"box-{name}", 100_000)
+            store.steps.add(name, add_layer(store, f"cached {name}", {"file": 200_000}).key, "RUN")
+            with use_cache(store, name) as cache:
+                Path(cache.path, "kept").write_bytes(b"k" * 50_000)
+        store.close()
+    with open_store(mount / "store") as store:
+        fill(mount)
+        plan = planning(store).removal(images=["one"], containers=["box-one"], cache_mounts=["one"])
+        assert plan.apply().freed_bytes == plan.frees > 400_000
+        fill(mount)
+        plan = planning(store).gc(make_policy(None, "", ("two*",), (), False, 2e9))
+        assert [each.kind for each in plan.objects] == ["container", "step", "step"]
+        assert plan.apply().freed_bytes == plan.frees > 500_000
+        fill(mount)
+        kinds = ("containers", "images", "build-cache")
+        plan = planning(store).prune(kinds, every=True, filters=(), keep_bytes=None, now=2e9)
+        assert plan.apply().freed_bytes == plan.frees > 300_000
+        sound(store)
+        assert store.layers.list() == ()
+
+
 def opening(mount: Path) -> None:
     """A store can be opened on a full disk, to delete; one that is not there yet can't be made."""
     with open_store(mount / "store") as store:
@@ -140,5 +176,12 @@ def volumes(mount: Path) -> None:
 
 
 if __name__ == "__main__":
-    stories = {"layer": layer, "rows": rows, "deletion": deletion, "opening": opening, "volumes": volumes}
+    stories = {
+        "layer": layer,
+        "rows": rows,
+        "deletion": deletion,
+        "opening": opening,
+        "plans": plans,
+        "volumes": volumes,
+    }
     stories[sys.argv[1]](Path(sys.argv[2]))

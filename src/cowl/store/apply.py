@@ -214,6 +214,7 @@ class _Removal:
     def run(self) -> Receipt:
         self._check(self._differences())
         before = self._layer_bytes()
+        self._deletion.sync_first = any(target.kind in (CACHE, VOLUME) for target in self._targets.objects)
         for target in self._targets.objects:
             self._remove(target)
         self._check(self._surprises(before))

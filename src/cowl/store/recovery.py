@@ -114,7 +114,7 @@ class _Reconciliation:
 
     def run(self, boot: str) -> None:
         self._bring_uppers_home()
-        self._restore_trash()
+        self._restore_trash(self._transaction.row("SELECT value FROM meta WHERE name = 'boot_id'") == (boot,))
         for row in self._transaction.rows("SELECT * FROM owners"):
             if not is_alive(self._root.locks, row):
                 self._drop_owner(row[0])
@@ -163,12 +163,16 @@ class _Reconciliation:
         self._transaction.run("UPDATE containers SET owner = NULL WHERE owner = ?", (owner,))
         self._transaction.run("DELETE FROM owners WHERE id = ?", (owner,))
 
-    def _restore_trash(self) -> None:
-        """Empties the trash; what has a row was renamed for a deletion that never was, and goes back."""
+    def _restore_trash(self, same_boot: bool) -> None:
+        """Empties the trash; what has a row was renamed for a deletion that never was, and goes back.
+
+        A container does in the boot of its deletion only: its row is not waited for to be gone on disk,
+        so after a power cut some of it may be unlinked.
+        """
         for name in _stale_trash(self._root.trash):
             source = f"{self._root.trash}/{name}"
             kind, _, key = name.rsplit(".", 3)[0].partition(".")
-            target = self._missing(kind, key)
+            target = self._missing(kind, key) if kind != "container" or same_boot else ""
             if target:
                 os.rename(source, target)
                 continue
@@ -177,8 +181,9 @@ class _Reconciliation:
             self._deletion.in_trash.append(source)
 
     def _missing(self, kind: str, key: str) -> str:
-        """Where a layer, cache mount or volume should be that has a row and no directory, else ""."""
+        """Where something should be that has a row and no directory, else ""."""
         query, place = {
+            "container": ("SELECT 1 FROM containers WHERE id = ?", self._root.container),
             "layer": ("SELECT 1 FROM layers WHERE key = ?", self._root.layer),
             "cache": ("SELECT 1 FROM cache_mounts WHERE id = ?", self._root.cache),
             "volume": ("SELECT 1 FROM volumes WHERE name = ?", self._root.volume),
