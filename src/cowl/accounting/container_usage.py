@@ -16,6 +16,9 @@ class ContainerUsage(Value):
     """A container. `names` as Docker's column; `image` and `command` as it was started.
 
     size_bytes             apparent, of what it wrote (its upper)
+    copied_up_bytes        of that, files whose paths are files in its layers: copied up whole at the
+                           first write, or put in their place; None: not looked for
+    new_bytes              of that, all else; None likewise
     virtual_bytes          the same with the layers of its image
     upper_allocated_bytes  on disk, of its upper
     log_bytes              on disk, of its log
@@ -33,6 +36,8 @@ class ContainerUsage(Value):
     state: str
     exit_code: int
     size_bytes: int
+    copied_up_bytes: int | None
+    new_bytes: int | None
     virtual_bytes: int
     upper_allocated_bytes: int
     log_bytes: int
@@ -54,6 +59,9 @@ def container_usages(reading: Reading) -> tuple[ContainerUsage, ...]:
 def _container(reading: Reading, row: ContainerRow, volumes: tuple[str, ...]) -> ContainerUsage:
     settings = json.loads(row.settings)
     found = reading.containers[row.id]
+    copied = None
+    if reading.details is not None:  # a live one may have shrunk between the two looks
+        copied = min(reading.details.copied_up.get(row.id, 0), found.size_bytes)
     return ContainerUsage(
         id=row.id,
         names=(row.name,),
@@ -66,6 +74,8 @@ def _container(reading: Reading, row: ContainerRow, volumes: tuple[str, ...]) ->
         state=row.state,
         exit_code=row.exit_code,
         size_bytes=found.size_bytes,
+        copied_up_bytes=copied,
+        new_bytes=None if copied is None else found.size_bytes - copied,
         virtual_bytes=found.size_bytes + reading.ledger.apparent_bytes(row.layer_keys),
         upper_allocated_bytes=found.allocated_bytes,
         log_bytes=found.log_bytes,

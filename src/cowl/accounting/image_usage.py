@@ -22,7 +22,6 @@ class ImageUsage(Value):
     unique_bytes     of those that no other image stands on: size_bytes is the sum of the two
     allocated_bytes  on disk, of all its layers
     frees_bytes      on disk, what removing this image alone would free
-    shared_with      the IDs of the images that it has layers in common with
     containers       how many were made from it
     """
 
@@ -39,7 +38,6 @@ class ImageUsage(Value):
     allocated_bytes: int
     frees_bytes: int
     containers: int
-    shared_with: tuple[str, ...] = ()
 
 
 def image_usages(ledger: Ledger) -> tuple[ImageUsage, ...]:
@@ -69,10 +67,10 @@ def _image(ledger: Ledger, image: ImageRow, containers: int) -> ImageUsage:
         allocated_bytes=ledger.bytes_of(image.layer_keys).allocated_bytes,
         frees_bytes=ledger.frees(frozenset({(IMAGE, image.id)})).allocated_bytes,
         containers=containers,
-        shared_with=_neighbours(ledger, image.id, common),
     )
 
 
-def _neighbours(ledger: Ledger, identity: str, common: list[str]) -> tuple[str, ...]:
-    others = {other for key in common for other in ledger.users(key, IMAGE)}
+def sharers(ledger: Ledger, identity: str) -> tuple[str, ...]:
+    """The IDs of the other images that stand on any of an image's layers, sorted."""
+    others = {other for key in ledger.needs((IMAGE, identity)) for other in ledger.users(key, IMAGE)}
     return tuple(sorted(others - {identity}))

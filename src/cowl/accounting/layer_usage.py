@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from cowl.accounting.instructions import instructions, line_numbers
 from cowl.accounting.ledger import CONTAINER, FAILED, IMAGE, SNAPSHOT, STEP
 from cowl.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cowl.accounting.ledger import Ledger, Object
+    from cowl.accounting.reading import Reading
 
 
 class LayerUsage(Value):
@@ -20,6 +22,8 @@ class LayerUsage(Value):
     attributed_bytes  on disk, without the inodes that it shares with an older layer: these sum to the
                       whole
     pinned            a running pull, build or commit needs it
+    instruction       what made it, as the history of an image or a cached step says; "" when unknown
+    line              of the Dockerfile that an image was last built from; 0 when unknown
     """
 
     key: str
@@ -37,6 +41,8 @@ class LayerUsage(Value):
     files: int = 0
     whiteouts: int = 0
     created_at: float = 0.0
+    instruction: str = ""
+    line: int = 0
 
     @property
     def referents(self) -> frozenset[Object]:
@@ -54,12 +60,16 @@ class LayerUsage(Value):
         )
 
 
-def layer_usages(ledger: Ledger) -> tuple[LayerUsage, ...]:
+def layer_usages(reading: Reading) -> tuple[LayerUsage, ...]:
     """All layers, in the order of their keys."""
-    return tuple(_layer(ledger, key) for key in ledger.layers)
+    ledger, details = reading.ledger, reading.details
+    if details is None:
+        return tuple(_layer(ledger, key, "", 0) for key in ledger.layers)
+    told, lines = instructions(ledger.rows, details.configs), line_numbers(ledger.rows, details.builds)
+    return tuple(_layer(ledger, key, told.get(key, ""), lines.get(key, 0)) for key in ledger.layers)
 
 
-def _layer(ledger: Ledger, key: str) -> LayerUsage:
+def _layer(ledger: Ledger, key: str, instruction: str, line: int) -> LayerUsage:
     layer = ledger.layers[key]
     return LayerUsage(
         key=key,
@@ -77,4 +87,6 @@ def _layer(ledger: Ledger, key: str) -> LayerUsage:
         files=layer.files,
         whiteouts=layer.whiteouts,
         created_at=layer.created_at,
+        instruction=instruction,
+        line=line,
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from cowl.accounting.ledger import CACHE, CONTAINER, VOLUME, Bytes, Ledger
+from cowl.accounting.ledger import CACHE, CONTAINER, NOTHING, VOLUME, Bytes, Ledger
+from cowl.store.disk import ContainerMeasure
 from cowl.value import Value
 
 TYPE_CHECKING = False
@@ -10,36 +11,73 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cowl.accounting.ledger import Object
-    from cowl.store.disk import ContainerMeasure, Rest
+    from cowl.store.built_images import BuiltImage
+    from cowl.store.disk import Rest
+    from cowl.store.presence import Presence
     from cowl.store.rows import Rows
     from cowl.store.store import Store
+
+_NO_MEASURE = ContainerMeasure(0, 0, 0)
+
+
+class Details(Value):
+    """What only a further look tells.
+
+    copied_up  apparent bytes, by container
+    configs    of images, by ID
+    builds     how those that were built here were, by ID
+    """
+
+    copied_up: Mapping[str, int]
+    configs: Mapping[str, bytes]
+    builds: Mapping[str, BuiltImage]
 
 
 class Reading(Value):
     """A store at one moment: its ledger, and what lies on disk beside layers.
 
     containers  the measure of each, by ID
-    rest        bytes of blobs, staging and metadata
+    rest        bytes of blobs, staging (what has no row is counted there) and metadata
+    presence    which directories are missing or have no row
+    details     None when they were not asked for
     """
 
     ledger: Ledger
     containers: Mapping[str, ContainerMeasure]
     rest: Rest
+    presence: Presence
+    details: Details | None = None
 
 
 def read_ledger(store: Store, rows: Rows | None = None) -> Ledger:
     """The ledger of a store, or of rows of it that were read before."""
-    return _ledger(store, store.rows() if rows is None else rows)[0]
+    rows = store.rows() if rows is None else rows
+    return _ledger(store, rows, store.presence(rows))[0]
 
 
-def read(store: Store, rows: Rows | None = None) -> Reading:
+def read(store: Store, rows: Rows | None = None, *, details: bool = False) -> Reading:
     """All of a store: rows, a fresh look at what has no recorded measure, no walk of any image."""
-    ledger, containers = _ledger(store, store.rows() if rows is None else rows)
-    return Reading(ledger, containers, store.measure_rest())
+    rows = store.rows() if rows is None else rows
+    presence = store.presence(rows)
+    ledger, containers = _ledger(store, rows, presence)
+    rest = store.measure_rest()
+    if presence.strangers:
+        rest = rest.replace(staging_bytes=rest.staging_bytes + store.stranger_bytes(presence))
+    told = _details(store, rows, presence) if details else None
+    return Reading(ledger, containers, rest, presence, told)
 
 
-def _ledger(store: Store, rows: Rows) -> tuple[Ledger, Mapping[str, ContainerMeasure]]:
-    containers = store.measure_containers(rows.containers)
+def _details(store: Store, rows: Rows, presence: Presence) -> Details:
+    there = [row for row in rows.containers if (CONTAINER, row.id) not in presence.missing]
+    return Details(store.measure_copied_up(there), store.images.configs(), store.images.builds())
+
+
+def _ledger(store: Store, rows: Rows, presence: Presence) -> tuple[Ledger, Mapping[str, ContainerMeasure]]:
+    gone = frozenset(presence.missing)
+    containers = dict.fromkeys((name for kind, name in gone if kind == CONTAINER), _NO_MEASURE)
+    containers |= store.measure_containers(
+        [row for row in rows.containers if (CONTAINER, row.id) not in gone]
+    )
     own: dict[Object, Bytes] = {
         (CONTAINER, identity): Bytes(found.size_bytes, found.total_allocated_bytes)
         for identity, found in containers.items()
@@ -53,4 +91,23 @@ def _ledger(store: Store, rows: Rows) -> tuple[Ledger, Mapping[str, ContainerMea
         running = frozenset(row.id for row in rows.containers if row.state == "running")
         for name, size in store.measure_volumes(rows.volumes, running).items():
             own[VOLUME, name] = Bytes(*size)
+    if gone:
+        own.update(dict.fromkeys(gone, NOTHING))
+        rows = _without(rows, frozenset(name for kind, name in gone if kind == "layer"))
     return Ledger(rows, own, frozenset(used)), containers
+
+
+def _without(rows: Rows, keys: frozenset[str]) -> Rows:
+    """The rows with layers whose directories are gone counted as nothing."""
+    return rows.replace(
+        layers=tuple(
+            layer.replace(size_bytes=0, allocated_bytes=0, files=0, whiteouts=0)
+            if layer.key in keys
+            else layer
+            for layer in rows.layers
+        ),
+        shared_inodes=tuple(
+            shared.replace(layer_keys=tuple(key for key in shared.layer_keys if key not in keys))
+            for shared in rows.shared_inodes
+        ),
+    )

@@ -26,10 +26,12 @@ if TYPE_CHECKING:
     from cowl.accounting.image_usage import ImageUsage
     from cowl.accounting.layer_usage import LayerUsage
     from cowl.accounting.ledger import Object
+    from cowl.accounting.missing import Missing
     from cowl.accounting.reading import Reading
     from cowl.accounting.snapshot_usage import SnapshotUsage
     from cowl.accounting.summary import UsageRow
     from cowl.accounting.volume_usage import VolumeUsage
+    from cowl.store.rows import SharedInodes
     from cowl.store.store import Store
 
     T = TypeVar("T")
@@ -93,6 +95,13 @@ class Usage:
         return self._once(container_usages, self._reading)
 
     @property
+    def missing(self) -> tuple[Missing, ...]:
+        """What has a row and no directory any more: it counts as nothing, and the total is too small."""
+        from cowl.accounting.missing import missing
+
+        return self._once(missing, self._reading)
+
+    @property
     def snapshots(self) -> tuple[SnapshotUsage, ...]:
         """All snapshots, newest first."""
         from cowl.accounting.snapshot_usage import snapshot_usages
@@ -125,7 +134,18 @@ class Usage:
         """All layers, in the order of their keys."""
         from cowl.accounting.layer_usage import layer_usages
 
-        return self._once(layer_usages, self._ledger)
+        return self._once(layer_usages, self._reading)
+
+    @property
+    def shared_inodes(self) -> tuple[SharedInodes, ...]:
+        """Inodes that several layers have names of: the figures of each count them, the total once."""
+        return self._ledger.rows.shared_inodes
+
+    def sharers(self, image_id: str) -> tuple[str, ...]:
+        """The IDs of the images that have layers in common with this one: whom it shares bytes with."""
+        from cowl.accounting.image_usage import sharers
+
+        return sharers(self._ledger, image_id)
 
     def reclaimable(self, objects: Iterable[Object]) -> int:
         """Bytes on disk that removing exactly these frees.
@@ -138,11 +158,14 @@ class Usage:
         return self._ledger.frees(frozenset(objects)).allocated_bytes
 
 
-def usage(store: Store) -> Usage:
-    """Measures a store: rows, a fresh look at what has no recorded measure, no walk of any image."""
+def usage(store: Store, *, details: bool = True) -> Usage:
+    """Measures a store: rows, a fresh look at what has no recorded measure, no walk of any image.
+
+    details  whether what containers copied up is told from what is new, and which lines made the layers
+    """
     from cowl.accounting.reading import read
 
-    return Usage(read(store))
+    return Usage(read(store, details=details))
 
 
 def _owners(reading: Reading) -> Mapping[str, int]:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from cowl.accounting.explanation import Explanation
     from cowl.accounting.subjects import Subject
     from cowl.accounting.usage import Usage
+    from cowl.accounting.verification import Verification
     from cowl.linux.probe import Probe
     from cowl.store.check import Problem
     from cowl.store.dedupe.report import Deduplication
@@ -21,11 +22,24 @@ if TYPE_CHECKING:
 class DiskCalls(Wiring):
     """See Engine."""
 
-    def usage(self) -> Usage:
-        """Where the disk went, to the byte: from rows, and a fresh measure of live uppers."""
+    def usage(self, *, details: bool = True) -> Usage:
+        """Where the disk went, to the byte: from rows, and a fresh measure of live uppers.
+
+        details  whether what containers copied up is told from what they made (which takes another look
+                 into live uppers), and which line of its Dockerfile made each layer
+        """
         from cowl.accounting.usage import usage
 
-        return usage(self.store)
+        return usage(self.store, details=details)
+
+    def verify_usage(self) -> Verification:
+        """`usage` beside an independent walk of the whole store: what differs, by owner and by object.
+
+        Run it while nothing else works in the store. Raises StoreMoves.
+        """
+        from cowl.accounting.verification import verification
+
+        return verification(self.store)
 
     def explain(
         self, name: str, other: str = "", *, depth: int = 2, top: int = 10, kind: str = ""

@@ -47,6 +47,16 @@ def read_built(database: Database, image_id: str) -> BuiltImage | None:
     return BuiltImage(row[0], row[1], tuple((line, step) for line, step in json.loads(row[2])))
 
 
+def read_all_built(database: Database) -> dict[str, BuiltImage]:
+    """How images were built, by ID; those that were not built here are left out."""
+    return {
+        image: BuiltImage(base, base_layers, tuple((line, step) for line, step in json.loads(makers)))
+        for image, base, base_layers, makers in database.rows(
+            "SELECT image, base, base_layers, makers FROM built_images"
+        )
+    }
+
+
 def write_built(transaction: Transaction, image_id: str, built: BuiltImage) -> None:
     """Says it, in the place of what was said before."""
     makers = json.dumps(built.makers, separators=(",", ":"))

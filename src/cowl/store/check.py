@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from cowl.store.database import Database
     from cowl.store.layers import Layer
     from cowl.store.root_directory import RootDirectory
-    from cowl.store.rows import Rows, VolumeRow
+    from cowl.store.rows import ContainerRow, Rows, VolumeRow
 
 
 class Problem(Value):
@@ -37,6 +37,7 @@ def check(database: Database, rows: Rows) -> list[Problem]:
         *_check_names("cache", root.caches, {row.id for row in rows.cache_mounts}),
         *_check_names("volume", root.volumes, {row.name for row in rows.volumes}),
         *(problem for layer in rows.layers for problem in _check_layer(root, layer)),
+        *(problem for row in rows.containers for problem in _check_container(root, row)),
         *(problem for row in rows.volumes for problem in _check_volume(root, row)),
         *_check_shared(root, rows),
         *_check_staging(database),
@@ -75,6 +76,28 @@ def _check_layer(root: RootDirectory, layer: Layer) -> list[Problem]:
             ("allocated_bytes", found.allocated_bytes, layer.allocated_bytes),
             ("files", found.files, layer.files),
             ("whiteouts", found.whiteouts, layer.whiteouts),
+        )
+        if now != then
+    ]
+
+
+def _check_container(root: RootDirectory, row: ContainerRow) -> list[Problem]:
+    """An upper's figures hold once it has come to rest."""
+    from cowl.store.disk import is_settled, measure_container
+
+    if not os.path.isdir(root.container(row.id)):
+        return []
+    if not os.path.isdir(f"{root.container(row.id)}/upper"):
+        return [Problem("container", row.id, "has no upper")]
+    if not is_settled(row):
+        return []
+    found = measure_container(root, row)
+    return [
+        Problem("container", row.id, f"{name} is {now}, recorded was {then}")
+        for name, now, then in (
+            ("size_bytes", found.size_bytes, row.size_bytes),
+            ("allocated_bytes", found.allocated_bytes, row.allocated_bytes),
+            ("overhead_bytes", found.overhead_bytes, row.overhead_bytes),
         )
         if now != then
     ]

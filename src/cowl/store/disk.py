@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+from stat import S_ISDIR
 
 from cowl.store.faults import StoreFull
 from cowl.value import Value
@@ -53,22 +55,30 @@ class Rest(Value):
     blob_bytes: int
 
 
-def recorded(root: RootDirectory, row: ContainerRow) -> ContainerMeasure | None:
-    """The measure in its row, if it was taken when the container's files had come to rest; its log is
-    looked at.
+def is_settled(row: ContainerRow) -> bool:
+    """Whether its figures were taken when the container's files had come to rest.
 
     Until a file is written back, the file system may not know how many blocks it will take.
     """
+    return (
+        row.size_bytes is not None
+        and row.state == "exited"
+        and row.measured_at - row.finished_at >= SETTLED_SECONDS
+    )
+
+
+def recorded(root: RootDirectory, row: ContainerRow) -> ContainerMeasure | None:
+    """The measure in its row, if it still holds; its log is looked at."""
     if row.size_bytes is None or row.allocated_bytes is None or row.overhead_bytes is None:
         return None
-    if row.state != "exited" or row.measured_at - row.finished_at < SETTLED_SECONDS:
+    if not is_settled(row):
         return None
     log = log_bytes(root.container(row.id))
     return ContainerMeasure(row.size_bytes, row.allocated_bytes, row.overhead_bytes, log)
 
 
 def measure_container(root: RootDirectory, row: ContainerRow) -> ContainerMeasure:
-    """A fresh look at a container's directory. One that just went takes nothing."""
+    """A fresh look at a container's directory. One that just went takes nothing; neither does an upper."""
     from cowl.layer.measure import measure
 
     directory = root.container(row.id)
@@ -78,37 +88,35 @@ def measure_container(root: RootDirectory, row: ContainerRow) -> ContainerMeasur
             return ContainerMeasure(
                 upper.size_bytes, upper.allocated_bytes, overhead_bytes(directory), log_bytes(directory)
             )
-        except FileNotFoundError:
-            if not os.path.isdir(directory):
-                break
-    return ContainerMeasure(0, 0, 0)
+        except OSError as problem:
+            if not _moved(problem):
+                raise
+    try:
+        return ContainerMeasure(0, 0, overhead_bytes(directory), log_bytes(directory))
+    except FileNotFoundError:
+        return ContainerMeasure(0, 0, 0)
 
 
 def measure_cache(root: RootDirectory, identity: str) -> tuple[int, int]:
-    """(apparent bytes, bytes on disk of its whole directory) of a cache mount; nothing of one that went."""
-    from cowl.layer.measure import measure
-
-    directory = root.cache(identity)
-    for _ in range(_ATTEMPTS):
-        try:
-            data = measure(f"{directory}/data")
-            return data.size_bytes, data.allocated_bytes + _own_bytes(directory)
-        except FileNotFoundError:
-            if not os.path.isdir(directory):
-                break
-    return 0, 0
+    """(apparent bytes, bytes on disk) of a cache mount's whole directory; nothing of one that went."""
+    return _measure_whole(root.cache(identity))
 
 
 def measure_volume(root: RootDirectory, name: str) -> tuple[int, int]:
-    """(apparent bytes, bytes on disk of its whole directory) of a volume; nothing of one that went."""
+    """(apparent bytes, bytes on disk) of a volume's whole directory; nothing of one that went."""
+    return _measure_whole(root.volume(name))
+
+
+def _measure_whole(directory: str) -> tuple[int, int]:
     from cowl.layer.measure import measure
 
     for _ in range(_ATTEMPTS):
         try:
-            found = measure(root.volume(name))
+            found = measure(directory)
             return found.size_bytes, found.allocated_bytes
-        except FileNotFoundError:
-            pass
+        except OSError as problem:
+            if not _moved(problem):
+                raise
     return 0, 0
 
 
@@ -144,6 +152,11 @@ def _record_volumes(database: Database, measures: Sequence[tuple[int, int, float
         pass
 
 
+def _moved(problem: OSError) -> bool:
+    """Whether a tree only changed while it was walked."""
+    return problem.errno in (errno.ENOENT, errno.ESTALE)
+
+
 def overhead_bytes(directory: str) -> int:
     """Bytes on disk of a container's directory without its upper and its log."""
     return _own_bytes(directory) + _children_bytes(directory, skip=("upper", "log"))
@@ -151,11 +164,25 @@ def overhead_bytes(directory: str) -> int:
 
 def log_bytes(directory: str) -> int:
     """Bytes on disk of a container's log."""
-    try:
-        own = _own_bytes(f"{directory}/log")
-    except FileNotFoundError:
-        return 0
-    return own + _children_bytes(f"{directory}/log")
+    return tree_bytes(f"{directory}/log")
+
+
+def tree_bytes(path: str) -> int:
+    """Bytes on disk of whatever there is at a path, with all below it; 0 of what went."""
+    for _ in range(_ATTEMPTS):
+        try:
+            if not S_ISDIR(os.lstat(path).st_mode):
+                return _own_bytes(path)
+            from cowl.layer.measure import measure
+
+            return measure(path).allocated_bytes
+        except FileNotFoundError:
+            if not os.path.lexists(path):
+                break
+        except OSError as problem:
+            if not _moved(problem):
+                raise
+    return 0
 
 
 def measure_rest(root: RootDirectory) -> Rest:
@@ -169,10 +196,14 @@ def measure_rest(root: RootDirectory) -> Rest:
         root.staging,
         root.trash,
     )
-    metadata = _own_bytes(root.path) + sum(map(_own_bytes, content))
+    metadata = os.stat(root.path).st_blocks * _BLOCK + sum(map(_own_bytes, content))
     metadata += _children_bytes(root.path, skip=[os.path.basename(path) for path in content])
-    staging = _children_bytes(root.staging) + _children_bytes(root.trash)
-    return Rest(metadata, staging, _children_bytes(root.blobs))
+    staging = _content_bytes(root.staging) + _content_bytes(root.trash)
+    return Rest(metadata, staging, _content_bytes(root.blobs))
+
+
+def _content_bytes(directory: str) -> int:
+    return sum(tree_bytes(f"{directory}/{name}") for name in os.listdir(directory))
 
 
 def _own_bytes(path: str) -> int:
@@ -180,18 +211,14 @@ def _own_bytes(path: str) -> int:
 
 
 def _children_bytes(directory: str, skip: Iterable[str] = ()) -> int:
-    """All below a directory, without itself. What vanishes meanwhile takes nothing."""
+    """All below a directory of the engine's own making, without itself. What vanishes takes nothing."""
     total = 0
     try:
         with os.scandir(directory) as entries:
             for entry in entries:
                 if entry.name not in skip:
                     total += _entry_bytes(entry)
-    except (
-        FileNotFoundError,
-        NotADirectoryError,
-        PermissionError,
-    ):  # overlayfs's work/work has mode 0, and is empty
+    except (FileNotFoundError, PermissionError):  # overlayfs's work/work has mode 0, and is empty
         return total
     return total
 

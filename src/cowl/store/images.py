@@ -191,6 +191,16 @@ class Images:
             for identity, created, stack, created_at, last_used in rows
         )
 
+    def builds(self) -> dict[str, BuiltImage]:
+        """How images were built, by ID; those that were not built here are left out."""
+        from cowl.store.built_images import read_all_built
+
+        return read_all_built(self._database)
+
+    def configs(self) -> dict[str, bytes]:
+        """The configs of all images but those that show failed steps, by ID."""
+        return dict(self._database.rows(f"SELECT id, config FROM images WHERE {VISIBLE}"))
+
     def on_layers(self, layer_keys: Sequence[str]) -> tuple[ImageRecord, ...]:
         """The images that have exactly these layers, bottom first; the newest in this store first."""
         with self._database.snapshot() as database:

@@ -229,6 +229,14 @@ CREATE TABLE relinked_directories (
     PRIMARY KEY (layer, path)
 ) WITHOUT ROWID;
 """,
+    """
+-- How much of a container's writes was copied up from its layers; holds while `measured_at` is the
+-- container's own.
+CREATE TABLE copied_up (
+    container TEXT PRIMARY KEY REFERENCES containers (id) ON DELETE CASCADE,
+    size_bytes INTEGER NOT NULL, measured_at REAL NOT NULL
+) WITHOUT ROWID;
+""",
 )
 VERSION = 1 + len(CHANGES)
 

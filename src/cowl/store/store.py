@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from cowl.store.layers import Stage
     from cowl.store.leases import Lease
     from cowl.store.notes import Notes
+    from cowl.store.presence import Presence
     from cowl.store.rows import ContainerRow, Rows, VolumeRow
     from cowl.store.sharers import Sharers
     from cowl.store.snapshots import Snapshots
@@ -258,6 +259,28 @@ class Store:
         from cowl.store.disk import measured_volumes
 
         return measured_volumes(self._database, rows, running, self._clock)
+
+    def measure_copied_up(self, rows: Sequence[ContainerRow]) -> dict[str, int]:
+        """How much of what containers wrote are files of their layers, in apparent bytes, by ID.
+
+        As recorded, or looked for afresh where it may have changed. See `cowl.layer.copied` for the rule.
+        """
+        from cowl.store.copied_up import measured_copies
+
+        return measured_copies(self._database, rows, self._trees)
+
+    def presence(self, rows: Rows) -> Presence:
+        """Which directories lack a row, and which rows a directory."""
+        from cowl.store.presence import presence
+
+        return presence(self._database, rows)
+
+    def stranger_bytes(self, presence: Presence) -> int:
+        """Bytes on disk of directories without a row: the next recovery takes them away."""
+        from cowl.store.disk import tree_bytes
+        from cowl.store.presence import parent
+
+        return sum(tree_bytes(f"{parent(self.directory, kind)}/{name}") for kind, name in presence.strangers)
 
     def measure_rest(self) -> Rest:
         """All but layers, containers, cache mounts and volumes."""

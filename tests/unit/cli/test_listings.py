@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cowl.cli import df, history, images, names, ps
+from cowl.cli import history, images, names, ps
 from cowl.cli.rows import rendered
 from cowl.cli.template import TemplateError
 from cowl.oci.reference import Reference
@@ -208,10 +208,6 @@ def test_a_container_whose_image_lost_its_name() -> None:
     rows = ps.container_rows([container()], NOW, image_ids={"node:14": ID})
     assert rows[0]["Image"] == "node:14"
     assert ps.container_rows([container()], NOW, image_ids={})[0]["Image"] == "0123456789ab"
-    lost = usage()
-    lost.images[0].references = ()
-    assert df.verbose_rows(usage(), NOW)["Containers"][0]["Image"] == "node:14"
-    assert df.verbose_rows(lost, NOW)["Containers"][0]["Image"] == "0123456789ab"
 
 
 @pytest.mark.parametrize(
@@ -234,86 +230,3 @@ def test_a_container_whose_image_lost_its_name() -> None:
 )
 def test_filters_of_containers(wanted: dict[str, list[str]], passes: bool) -> None:
     assert ps._passes(container(), wanted) is passes
-
-
-def usage() -> Any:
-    row = SimpleNamespace
-    return row(
-        rows=(
-            row(kind="Images", total=2, active=1, size_bytes=3000, reclaimable_bytes=1000),
-            row(kind="Containers", total=1, active=0, size_bytes=10, reclaimable_bytes=10),
-            row(kind="Local Volumes", total=0, active=0, size_bytes=0, reclaimable_bytes=0),
-            row(kind="Build Cache", total=3, active=0, size_bytes=1234, reclaimable_bytes=1234),
-        ),
-        images=(
-            row(
-                id=ID,
-                repository="node",
-                tag="14",
-                references=("docker.io/library/node:14",),
-                created=TWO_HOURS_AGO,
-                size_bytes=3000,
-                shared_bytes=2000,
-                unique_bytes=1000,
-                containers=1,
-            ),
-        ),
-        containers=(
-            row(
-                id="ab" * 32,
-                names=("one",),
-                image="node:14",
-                image_id=ID,
-                command=("sh",),
-                created_at=NOW - 60,
-                started_at=NOW - 50,
-                finished_at=NOW - 40,
-                state="exited",
-                exit_code=0,
-                size_bytes=10,
-            ),
-        ),
-        cache=(
-            row(
-                key="cd" * 32,
-                description="RUN x",
-                created_at=NOW - 10,
-                last_used=NOW - 5,
-                size_bytes=1234,
-                shared=False,
-                in_use=False,
-            ),
-        ),
-        cache_mounts=(),
-    )
-
-
-def test_the_table_of_disk_usage() -> None:
-    assert rendered(df.summary_rows(usage()), df.HEADERS, tuple(df.HEADERS), "") == (
-        "TYPE            TOTAL     ACTIVE    SIZE      RECLAIMABLE\n"
-        "Images          2         1         3kB       1kB (33%)\n"
-        "Containers      1         0         10B       10B (100%)\n"
-        "Local Volumes   0         0         0B        0B\n"
-        "Build Cache     3         0         1.234kB   1.234kB\n"
-    )
-
-
-def test_disk_usage_in_full() -> None:
-    found = usage()
-    text = df._sections(found, df.verbose_rows(found, NOW))
-    assert text == (
-        "Images space usage:\n\n"
-        "REPOSITORY   TAG       IMAGE ID       CREATED       SIZE      SHARED SIZE   UNIQUE SIZE   "
-        "CONTAINERS\n"
-        "node         14        0123456789ab   2 hours ago   3kB       2kB           1kB           1\n"
-        "\nContainers space usage:\n\n"
-        "CONTAINER ID   IMAGE     COMMAND   LOCAL VOLUMES   SIZE      CREATED              STATUS"
-        "                      NAMES\n"
-        'abababababab   node:14   "sh"      0               10B       About a minute ago   '
-        "Exited (0) 40 seconds ago   one\n"
-        "\nLocal Volumes space usage:\n\n"
-        "VOLUME NAME   LINKS     SIZE\n"
-        "\nBuild cache usage: 1.234kB\n\n"
-        "CACHE ID       CACHE TYPE   SIZE      CREATED          LAST USED       USAGE     SHARED\n"
-        "cdcdcdcdcdcd   regular      1.234kB   10 seconds ago   5 seconds ago             false\n"
-    )

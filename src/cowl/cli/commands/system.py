@@ -68,7 +68,13 @@ SYSTEM = (
         "[OPTIONS]",
         "df:disk_usage",
         (0, 0),
-        (FORMAT, Flag("verbose", "v", BOOL, "Show detailed information on space usage")),
+        (
+            FORMAT,
+            Flag("verbose", "v", BOOL, "Show detailed information on space usage"),
+            Flag(
+                "verify", "", BOOL, "Compare with a walk of the disk, to the byte; exit code 1 if they differ"
+            ),
+        ),
     ),
     Command(
         "version",
