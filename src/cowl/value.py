@@ -41,9 +41,11 @@ class Value:
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         fields = self._fields
         state = self.__dict__
-        state.update(zip(fields, args, strict=False))
+        state.update(zip(fields, args))  # noqa: B905  # the keyword costs a tenth of all
         if kwargs:
             state.update(kwargs)
+        elif len(args) == len(fields):
+            return
         if len(args) + len(kwargs) != len(state) or (kwargs and not kwargs.keys() <= self._names):
             raise self._misfit(args, kwargs)
         if len(state) < len(fields):

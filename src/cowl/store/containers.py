@@ -18,7 +18,7 @@ from cowl.store.garbage import delete
 from cowl.store.images import NoSuchImage
 from cowl.store.names import check_name, made_up_name, resolve
 from cowl.store.owner import is_alive
-from cowl.store.stacks import Stack, stack_of_image
+from cowl.store.stacks import Stack, Stacks, stack_of_image
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -263,7 +263,7 @@ class Containers:
         row = self._database.row(f"SELECT {_COLUMNS} FROM containers WHERE id = ?", (identity,))
         if row is None:
             raise NoSuchContainer(text)
-        return self._record(row)
+        return self._record(row, Stacks(self._database, (row[3],)))
 
     def alive(self) -> frozenset[str]:
         """The IDs of those whose process lives."""
@@ -294,9 +294,10 @@ class Containers:
     def list(self) -> tuple[ContainerRecord, ...]:
         """All containers, the newest first."""
         rows = self._database.rows(f"SELECT {_COLUMNS} FROM containers ORDER BY created_at DESC, rowid DESC")
-        return tuple(map(self._record, rows))
+        stacks = Stacks(self._database, (row[3] for row in rows))
+        return tuple(self._record(row, stacks) for row in rows)
 
-    def _record(self, row: Row) -> ContainerRecord:
+    def _record(self, row: Row, stacks: Stacks) -> ContainerRecord:
         identity, name, image, stack, state, exit_code, auto_remove, settings = row[:8]
         return ContainerRecord(
             id=identity,
@@ -311,7 +312,7 @@ class Containers:
             started_at=row[12],
             finished_at=row[13],
             directory=self._root.container(identity),
-            stack=Stack(self._database, stack),
+            stack=Stack(stacks, stack),
             size_bytes=row[14],
             allocated_bytes=row[15],
             overhead_bytes=row[16],

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from cowl.store.database import Database
     from cowl.store.transaction import Transaction
 
+_FEW = 64  # stacks that are read one by one: to read all of a large store takes as long as a few hundred
 _LAYER_COLUMNS = ", ".join(f"layers.{name}" for name in COLUMNS.split(", "))
 
 
@@ -40,20 +41,33 @@ def stack_of_image(transaction: Transaction, image_id: str, keys: Sequence[str])
     return make_stack(transaction, keys)
 
 
-class Stack:
-    """One stack, read when its layers are first asked for: most who list containers never ask."""
+class Stacks:
+    """The stacks of a list, read together when the layers of one are first asked for: most who list
+    containers never ask."""
 
-    def __init__(self, database: Database, identity: int) -> None:
+    def __init__(self, database: Database, identities: Iterable[int]) -> None:
         self._database = database
-        self._layers: tuple[Layer, ...] | None = None
+        self._identities = frozenset(identities)
+        self._found: dict[int, tuple[Layer, ...]] | None = None
+
+    def layers(self, identity: int) -> tuple[Layer, ...]:
+        """Of one of them, bottom first. They stay as long as something stands on the stack."""
+        if self._found is None:
+            self._found = read_stacks(self._database, self._identities)
+        return self._found[identity]
+
+
+class Stack:
+    """One of some stacks; equal to another of the same id."""
+
+    def __init__(self, stacks: Stacks, identity: int) -> None:
+        self._stacks = stacks
         self.id = identity
 
     @property
     def layers(self) -> tuple[Layer, ...]:
-        """Bottom first. They stay as long as something stands on the stack."""
-        if self._layers is None:
-            self._layers = read_stack(self._database, self.id)
-        return self._layers
+        """Bottom first."""
+        return self._stacks.layers(self.id)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Stack) and other.id == self.id
@@ -100,7 +114,7 @@ def _digest(keys: Sequence[str]) -> str:
 def read_stacks(database: Database, stacks: Iterable[int]) -> dict[int, tuple[Layer, ...]]:
     """The layers of several stacks; all of the store are read at once when there are many."""
     wanted = set(stacks)
-    if len(wanted) <= 2:
+    if len(wanted) <= _FEW:
         return {stack: read_stack(database, stack) for stack in wanted}
     layers = {row[0]: layer_of(row) for row in database.rows(f"SELECT {COLUMNS} FROM layers")}
     found: dict[int, list[Layer]] = {stack: [] for stack in wanted}
