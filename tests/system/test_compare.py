@@ -29,7 +29,7 @@ def rows(caller: Caller, *words: str) -> list[list[str]]:
     return [line.split() for line in caller.text("diff", *words).splitlines()]
 
 
-def test_images_containers_and_layers(two: Caller) -> None:
+def test_images_containers_layers_and_one_container(two: Caller) -> None:
     group = two.text("run", "--rm", "one", "stat", "-c", "%s", "/etc/group")
     found = json.loads(two.text("diff", "--json", "one", "two"))
     changes = {change["path"]: change for change in found["changes"]}
@@ -55,14 +55,12 @@ def test_images_containers_and_layers(two: Caller) -> None:
     }
     assert rows(two, "base", "base")[-1][:6] == ["0", "added,", "0", "changed,", "0", "deleted:"]
 
-
-def test_one_container_is_told_as_docker_does(two: Caller) -> None:
+    # of one container as Docker does
     raw = two.cowl("diff", "box").stdout
     assert raw == b"D /s\nC /tmp\nA /tmp/\xff\\x1b\n"
     assert [each["kind"] for each in json.loads(two.text("diff", "--json", "box"))] == ["D", "C", "A"]
 
-
-def test_what_is_not_there(two: Caller) -> None:
+    # of what is not there
     done = two.cowl("diff", "one", "nope", status=1)
     assert b"No such container, image, snapshot or layer: nope" in done.stderr
     assert b"No such container: one" in two.cowl("diff", "one", status=1).stderr

@@ -198,7 +198,7 @@ def wasteful(caller: Caller, busybox_tar: Path) -> Caller:
     return caller
 
 
-def test_the_command_line(wasteful: Caller) -> None:
+def test_the_command_line_and_budgets(wasteful: Caller) -> None:
     out = wasteful.text("explain", "waste")
     assert "370kB shadowed" in out
     assert "300kB in 1 file of " in out
@@ -213,6 +213,7 @@ def test_the_command_line(wasteful: Caller) -> None:
     assert "base BESIDE waste" in beside
     assert "LAYERS OF waste ALONE" in beside
     assert max(map(len, beside.splitlines())) <= 80
+    check_budgets(wasteful)
 
 
 def test_a_container_is_its_image_and_what_it_wrote(wasteful: Caller) -> None:
@@ -229,7 +230,8 @@ def test_a_container_is_its_image_and_what_it_wrote(wasteful: Caller) -> None:
     assert "what container box wrote" in out.decode()
 
 
-def test_a_budget_is_for_ci(wasteful: Caller) -> None:
+def check_budgets(wasteful: Caller) -> None:
+    """They are for CI: 1 is beyond, 125 is no answer."""
     done = wasteful.cowl("explain", "--budget", "wasted=0.1MB,layers=4,size=1GiB", "waste", status=1)
     assert done.stderr.decode() == "cowl: over budget: wasted is 370kB, 270kB more than 100kB\n"
     wasteful.cowl("explain", "--budget", "wasted=370kB", "--budget", "efficiency=10%", "waste")

@@ -45,7 +45,7 @@ def check_tree(row: PathBytes) -> None:
 
 
 @given(LAYERS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_it_adds_up(layers: list[list[tuple[str, tuple[str, int | bool]]]]) -> None:
     root = Path("/tmp") / f"cowl-adds-up-{os.getpid()}-{os.urandom(4).hex()}"
     try:

@@ -43,7 +43,7 @@ def seen(trees: list[str]) -> dict[str, tuple[str, int]]:
 
 
 @given(LAYERS, st.lists(st.integers(0, 3), max_size=4), st.lists(st.integers(0, 3), max_size=4))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_as_two_walks_see_it(
     layers: list[list[tuple[str, tuple[str, int | bool]]]], one: list[int], two: list[int]
 ) -> None:
