@@ -27,17 +27,17 @@ def explained(builder: Builder, text: str, **options: Any) -> Explanation:
         return engine.explain(str(record.id))
 
 
-def findings(told: Explanation) -> list[tuple[str, int, int, int, int, str]]:
+def wasted(told: Explanation) -> list[tuple[str, int, int, int, int, str]]:
     """(kind, layer, by, wasted, saves, fix), squashing apart."""
     return [
         (each.kind, each.layer, each.by, each.wasted_bytes, each.saves_bytes, each.fix)
-        for each in told.findings
+        for each in told.waste
         if each.kind != "squash"
     ]
 
 
 def saved(told: Explanation, kind: str) -> int:
-    return sum(each.saves_bytes for each in told.findings if each.kind == kind)
+    return sum(each.saves_bytes for each in told.waste if each.kind == kind)
 
 
 @pytest.fixture
@@ -112,7 +112,7 @@ def test_squashing_saves_what_was_said(big: Builder, step: int) -> None:
     after = explained(big, SQUASHED, squash_from=step)
     assert before.size_bytes - after.size_bytes == before.layers[step - 1].squash_saves_bytes
     assert [layer.squash_saves_bytes for layer in before.layers[1:4]] == [BIG + 71_000, 70_000, 0]
-    (told,) = [each for each in before.findings if each.kind == "squash"]
+    (told,) = [each for each in before.waste if each.kind == "squash"]
     assert told.saves_bytes == before.layers[told.layer - 1].squash_saves_bytes
 
 
@@ -126,21 +126,21 @@ def test_who_wrote_and_who_wasted(big: Builder) -> None:
         ("RUN", 1000, 1000),
         ("RUN", 2, 0),
     ]
-    assert findings(told) == [
+    assert wasted(told) == [
         ("removed", 2, 3, BIG, BIG, "do not copy it in line 2: .dockerignore or COPY --exclude"),
         ("metadata", 2, 3, 1000, 1000, "COPY --chmod=700 in line 2"),
         ("overwritten", 3, 4, 1000, 1000, "merge line 4 into line 3"),
     ]
     assert told.size_bytes - told.shadowed_bytes == told.visible_bytes == told.tree.size_bytes
     assert told.efficiency == told.visible_bytes / told.size_bytes
-    assert sum(each.wasted_bytes for each in told.findings) == told.shadowed_bytes
+    assert sum(each.wasted_bytes for each in told.waste) == told.shadowed_bytes
     assert told.altered_layers == ()
 
 
 def test_files_of_one_copy_that_came_to_have_several_modes(big: Builder) -> None:
     told = explained(big, "FROM base\nCOPY app /app\nRUN chmod 700 /app/one && chmod 640 /app/two\n")
     fix = "give them their owners and modes in line 2: one COPY for each"
-    assert findings(told) == [("metadata", 2, 3, BIG + 1000, BIG + 1000, fix)]
+    assert wasted(told) == [("metadata", 2, 3, BIG + 1000, BIG + 1000, fix)]
 
 
 def test_the_same_content_twice(big: Builder) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from cowl.value import Value
 
-# Kinds of findings. Those of SHADOWED are disjoint: together they waste all that is shadowed.
+# Kinds of waste. Those of SHADOWED are disjoint: together they are all that is shadowed.
 REMOVED, OVERWRITTEN, METADATA = "removed", "overwritten", "metadata"
 CACHE, SQUASH = "cache", "squash"
 SHADOWED = (REMOVED, OVERWRITTEN, METADATA)
@@ -16,7 +16,7 @@ SHADOWED = (REMOVED, OVERWRITTEN, METADATA)
 class LayerBytes(Value):
     """A layer of what is explained.
 
-    number            from 1, bottom first; findings call layers by it
+    number            from 1, bottom first; waste names layers by it
     key, diff_id      "" of a container's upper; diff_id "" also of what nobody has hashed yet
     keyword           "RUN", "COPY", ...; "" when unknown
     instruction       as a Dockerfile would say it, "" when unknown
@@ -66,7 +66,7 @@ class PathBytes(Value):
     left_out_bytes: int = 0
 
 
-class Finding(Value):
+class Waste(Value):
     """Bytes paid for in vain, and what to do about them.
 
     kind          "removed", "overwritten": a later layer hides files; "metadata": it has them again with the
@@ -76,7 +76,7 @@ class Finding(Value):
     cause         of metadata: "chown", "chmod", "xattr", "touch" (the time), "same" (nothing); of a cache its
                   directory
     wasted_bytes  shadowed bytes: 0 of what is seen
-    files         inodes that the finding is about
+    files         inodes that it is about
     paths         the largest of them, with their sizes
     fix           what to do instead, "" when nothing is known
     saves_bytes   what that alone would save: the size of the image now less the size then. Not to be added
@@ -162,7 +162,7 @@ class Explanation(Value):
     files: int
     layers: tuple[LayerBytes, ...]
     tree: PathBytes
-    findings: tuple[Finding, ...]
+    waste: tuple[Waste, ...]
     duplicates: tuple[DuplicateSet, ...]
     duplicate_bytes: int
     base: str = ""

@@ -28,9 +28,9 @@ def explanation_lines(told: Explanation, width: int, top: int) -> Iterator[str]:
     yield from _layers(told, width)
     yield ""
     yield from _tree(told, width, top)
-    if told.findings:
+    if told.waste:
         yield ""
-        yield from _findings(told, width, top)
+        yield from _waste(told, width, top)
     if told.duplicates:
         yield ""
         yield from _duplicates(told.duplicates, told.duplicate_bytes, "the same content twice", width, top)
@@ -103,19 +103,19 @@ def _fitted(path: str, room: int) -> str:
     return "…" + text[end:]
 
 
-def _findings(told: Explanation, width: int, top: int) -> Iterator[str]:
-    found = [each for each in told.findings if each.wasted_bytes or each.saves_bytes]
+def _waste(told: Explanation, width: int, top: int) -> Iterator[str]:
+    found = [each for each in told.waste if each.wasted_bytes or each.saves_bytes]
     shown = found[:top] if top else found
     if not shown:
         return
     yield "PAID FOR IN VAIN (what each fix saves holds for it alone)"
-    for finding in shown:
-        yield from _wrapped("-", _sentence(told, finding), width, 2)
-        for path, size in finding.paths[:3]:
+    for waste in shown:
+        yield from _wrapped("-", _sentence(told, waste), width, 2)
+        for path, size in waste.paths[:3]:
             yield f"    {human.short_size(size):>8}  {_fitted(path, width - 14)}"
-        if finding.fix:
-            saves = f"{human.short_size(finding.saves_bytes)} saved"
-            yield from _wrapped("  fix:", f"{path_text(finding.fix)} ({saves})", width, 7)
+        if waste.fix:
+            saves = f"{human.short_size(waste.saves_bytes)} saved"
+            yield from _wrapped("  fix:", f"{path_text(waste.fix)} ({saves})", width, 7)
     if len(shown) < len(found):
         yield f"  ({len(found) - len(shown)} smaller ones; --top 0 shows all)"
 
@@ -132,19 +132,19 @@ def _wrapped(start: str, text: str, width: int, indent: int) -> Iterator[str]:
     yield line
 
 
-def _sentence(told: Explanation, finding: Any) -> str:
+def _sentence(told: Explanation, waste: Any) -> str:
     layers = {layer.number: layer for layer in told.layers}
-    wrote = _who(layers[finding.layer])
-    files = _count(finding.files, "file")
-    amount = f"{human.short_size(finding.wasted_bytes or finding.saves_bytes)} in {files}"
-    if finding.kind == "cache":
-        return f"{amount} of {wrote} stay in the package cache {finding.cause}"
-    if finding.kind == "squash":
+    wrote = _who(layers[waste.layer])
+    files = _count(waste.files, "file")
+    amount = f"{human.short_size(waste.wasted_bytes or waste.saves_bytes)} in {files}"
+    if waste.kind == "cache":
+        return f"{amount} of {wrote} stay in the package cache {waste.cause}"
+    if waste.kind == "squash":
         return f"{amount} are hidden among the layers from {wrote} on"
-    by = _who(layers[finding.by])
-    if finding.kind == "metadata":
-        return f"{amount} of {wrote} are stored again by {by}, which only {DONE[finding.cause]}"
-    return f"{amount} of {wrote} are {finding.kind} by {by}"
+    by = _who(layers[waste.by])
+    if waste.kind == "metadata":
+        return f"{amount} of {wrote} are stored again by {by}, which only {DONE[waste.cause]}"
+    return f"{amount} of {wrote} are {waste.kind} by {by}"
 
 
 def _who(layer: Any) -> str:

@@ -101,8 +101,9 @@ def with_sharers(
     for row in rows:
         if not row.empty_layer:
             position -= 1
-            who = sharers[row.layer_key]
-            row = row.replace(shared_by=who.images, containers=who.containers, snapshots=who.snapshots)
+            who = sharers.get(row.layer_key)
+            if who is not None:  # else the image went meanwhile
+                row = row.replace(shared_by=who.images, containers=who.containers, snapshots=who.snapshots)
             row = row.replace(line=built.line(position) if built is not None else 0)
         found.append(row)
     return tuple(found)

@@ -20,7 +20,7 @@ TOLD = Explanation(
     files=3,
     layers=(),
     tree=PathBytes("/", True, 900, 3),
-    findings=(),
+    waste=(),
     duplicates=(),
     duplicate_bytes=50,
 )

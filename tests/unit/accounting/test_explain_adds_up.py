@@ -30,9 +30,9 @@ def check(told: Explanation) -> None:
     for layer in told.layers:
         assert 0 <= layer.shadowed_bytes <= layer.size_bytes
         assert 0 <= layer.squash_saves_bytes <= told.shadowed_bytes
-    wasted = sum(each.wasted_bytes for each in told.findings if each.kind in SHADOWED)
+    wasted = sum(each.wasted_bytes for each in told.waste if each.kind in SHADOWED)
     assert wasted == told.shadowed_bytes
-    assert all(each.by == 0 or each.layer <= each.by for each in told.findings)
+    assert all(each.by == 0 or each.layer <= each.by for each in told.waste)
     assert told.tree.size_bytes == told.visible_bytes
     check_tree(told.tree)
 

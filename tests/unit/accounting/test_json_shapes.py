@@ -16,7 +16,7 @@ OBJECTS: tuple[type[Value], ...] = (
     explanation.Explanation,
     explanation.LayerBytes,
     explanation.PathBytes,
-    explanation.Finding,
+    explanation.Waste,
     explanation.DuplicateSet,
     explanation.Copy,
     explanation.Beside,

@@ -11,9 +11,9 @@ from cowl.accounting.explanation import (
     Copy,
     DuplicateSet,
     Explanation,
-    Finding,
     LayerBytes,
     PathBytes,
+    Waste,
 )
 from cowl.accounting.path_tree import by_difference, path_tree
 from cowl.cli.explain_text import explanation_lines
@@ -30,7 +30,7 @@ def layer(number: int, text: str) -> LayerBytes:
 
 def explanation(name: str, beside: Beside | None = None) -> Explanation:
     path = "/".join(NAMES * 30)
-    finding = Finding("removed", 1, 2, "", 5, 1, ((f"/{path}", 5),), "merge line 2 into line 1", 5)
+    waste = Waste("removed", 1, 2, "", 5, 1, ((f"/{path}", 5),), "merge line 2 into line 1", 5)
     tree = path_tree([[(path, 10**9), *((each, 10**8) for each in NAMES)]], depth=0, top=0)
     copies = tuple(Copy(f"/{each}", 1, bool(at % 2)) for at, each in enumerate(NAMES * 2))
     return Explanation(
@@ -46,7 +46,7 @@ def explanation(name: str, beside: Beside | None = None) -> Explanation:
         files=1,
         layers=(layer(1, name), layer(2, "RUN " + name * 100_000)),
         tree=tree,
-        findings=(finding, finding.replace(kind="cache", by=0, cause="/x"), finding.replace(kind="squash")),
+        waste=(waste, waste.replace(kind="cache", by=0, cause="/x"), waste.replace(kind="squash")),
         duplicates=(DuplicateSet(5, 5, 0, copies),),
         duplicate_bytes=5,
         base=f"sha256:{'1' * 64}",

@@ -1,11 +1,11 @@
-"""Findings: which layer wrote what for nothing, which one wasted it, and what a fix would save. Pure.
+"""Waste: which layer wrote what for nothing, which one hid or repeated it, and what a fix would save.
 
 docs/decisions/0021-wasted-bytes.md says how each figure comes about.
 """
 
 from __future__ import annotations
 
-from cowl.accounting.explanation import CACHE, METADATA, OVERWRITTEN, REMOVED, SQUASH, Finding
+from cowl.accounting.explanation import CACHE, METADATA, OVERWRITTEN, REMOVED, SQUASH, Waste
 from cowl.dockerfile.remedies import Maker, cache_of, cache_remedy, copy_up_remedy, shadow_remedy
 
 TYPE_CHECKING = False
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from cowl.accounting.explanation import LayerBytes
     from cowl.store.contents import Contents, CopyUp, Shadow
 
-_PATHS = 5  # the largest that a finding names
+_PATHS = 5  # the largest that are named
 
 
 class _Group:
@@ -27,14 +27,14 @@ class _Group:
         self.paths: list[tuple[str, int]] = []
         self.fixes: dict[str, None] = {}
 
-    def finding(self, kind: str, lower: int, upper: int, cause: str, fix: str) -> Finding:
+    def waste(self, kind: str, lower: int, upper: int, cause: str, fix: str) -> Waste:
         largest = sorted(self.paths, key=lambda each: (-each[1], each[0]))[:_PATHS]
         paths = tuple((f"/{path}", size) for path, size in largest)
         saves = self.saves if fix else 0
-        return Finding(kind, lower, upper, cause, self.wasted, len(self.paths), paths, fix, saves)
+        return Waste(kind, lower, upper, cause, self.wasted, len(self.paths), paths, fix, saves)
 
 
-def find_waste(contents: Contents, layers: Sequence[LayerBytes]) -> tuple[Finding, ...]:
+def find_waste(contents: Contents, layers: Sequence[LayerBytes]) -> tuple[Waste, ...]:
     """What is wasted in a stack, most bytes first, squashing last."""
     copy_ups = contents.copy_ups()
     makers = [_maker(layer) for layer in layers]
@@ -53,7 +53,7 @@ def _maker(layer: LayerBytes) -> Maker:
     return Maker(layer.line, keyword, layer.instruction, f"layer {layer.number}")
 
 
-def _metadata(contents: Contents, copy_ups: list[CopyUp], makers: Sequence[Maker]) -> Iterator[Finding]:
+def _metadata(contents: Contents, copy_ups: list[CopyUp], makers: Sequence[Maker]) -> Iterator[Waste]:
     """What is stored again with the same bytes: the fix saves the second copy, though the first is hidden."""
     wasted = {(each.path, each.upper): each.size_bytes for each in contents.stacked.shadows}
     groups: dict[tuple[int, int, str], _Group] = {}
@@ -67,7 +67,7 @@ def _metadata(contents: Contents, copy_ups: list[CopyUp], makers: Sequence[Maker
         group.wasted += wasted.get((rewrite.path, rewrite.upper), 0)
         group.paths.append((rewrite.path, rewrite.size_bytes))
     for (below, above, cause), group in groups.items():
-        yield group.finding(METADATA, below + 1, above + 1, cause, _one_fix(group, makers[below]))
+        yield group.waste(METADATA, below + 1, above + 1, cause, _one_fix(group, makers[below]))
 
 
 def _one_fix(group: _Group, lower: Maker) -> str:
@@ -77,7 +77,7 @@ def _one_fix(group: _Group, lower: Maker) -> str:
     return f"give them their owners and modes in {lower.name}: one {lower.keyword} for each"
 
 
-def _hidden(contents: Contents, copy_ups: list[CopyUp], makers: Sequence[Maker]) -> Iterator[Finding]:
+def _hidden(contents: Contents, copy_ups: list[CopyUp], makers: Sequence[Maker]) -> Iterator[Waste]:
     """What is removed or overwritten; a fix saves the copy that is hidden, if one layer alone hides it."""
     told = {(each.rewrite.path, each.rewrite.upper) for each in copy_ups}
     groups: dict[tuple[int, int, str, str], _Group] = {}
@@ -91,7 +91,7 @@ def _hidden(contents: Contents, copy_ups: list[CopyUp], makers: Sequence[Maker])
         group.saves += shadow.size_bytes
         group.paths.append((shadow.path, shadow.size_bytes))
     for (below, above, kind, fix), group in groups.items():
-        yield group.finding(kind, below + 1, above + 1, "", fix)
+        yield group.waste(kind, below + 1, above + 1, "", fix)
 
 
 def _shadow_fix(shadow: Shadow, makers: Sequence[Maker]) -> str:
@@ -102,7 +102,7 @@ def _shadow_fix(shadow: Shadow, makers: Sequence[Maker]) -> str:
     return shadow_remedy(shadow.path, lower, upper, removed=shadow.removed, next_to=next_to)
 
 
-def _caches(contents: Contents, makers: Sequence[Maker]) -> Iterator[Finding]:
+def _caches(contents: Contents, makers: Sequence[Maker]) -> Iterator[Waste]:
     groups: dict[tuple[int, str], _Group] = {}
     for path, inode in contents.stacked.visible:
         if makers[inode.layer].keyword != "RUN" or not inode.size:
@@ -113,7 +113,7 @@ def _caches(contents: Contents, makers: Sequence[Maker]) -> Iterator[Finding]:
             group.saves += inode.size
             group.paths.append((path, inode.size))
     for (layer, cache), group in groups.items():
-        yield group.finding(CACHE, layer + 1, 0, cache, cache_remedy(cache, makers[layer]))
+        yield group.waste(CACHE, layer + 1, 0, cache, cache_remedy(cache, makers[layer]))
 
 
 def squash_saves(contents: Contents) -> list[int]:
@@ -129,7 +129,7 @@ def squash_saves(contents: Contents) -> list[int]:
     return saves
 
 
-def _squash(contents: Contents, layers: Sequence[LayerBytes], makers: Sequence[Maker]) -> Iterator[Finding]:
+def _squash(contents: Contents, layers: Sequence[LayerBytes], makers: Sequence[Maker]) -> Iterator[Waste]:
     """The fewest layers that, made one, save all that can be saved above the base."""
     base = sum(layer.base for layer in layers)
     saves = squash_saves(contents)[base:]
@@ -142,4 +142,4 @@ def _squash(contents: Contents, layers: Sequence[LayerBytes], makers: Sequence[M
     fix = f"squash {makers[first].name} and all that follow into one layer"
     if layers[first].step:
         fix += f": cowl build --squash-from={layers[first].step}"
-    yield group.finding(SQUASH, first + 1, len(layers), "", fix)
+    yield group.waste(SQUASH, first + 1, len(layers), "", fix)
