@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _FICLONE = 0x40049409  # ioctl_ficlonerange(2)
 _NO_CLONE = (errno.EOPNOTSUPP, errno.ENOTTY, errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EPERM)
 _CHUNK = 1 << 26
+_BLOCK = 512  # of st_blocks, stat(2)
 _SECURITY, _CAPABILITY = "security.", "security.capability"
 
 
@@ -102,7 +103,7 @@ class _Copy:
         os.chmod(path, S_IMODE(status.st_mode))
 
     def _own(self, path: str, status: os.stat_result) -> None:
-        if self._root:
+        if self._root and (status.st_uid or status.st_gid):
             os.chown(path, status.st_uid, status.st_gid, follow_symlinks=False)
 
     def _file(self, parent: Frame, name: str, status: os.stat_result, path: str) -> None:
@@ -110,8 +111,9 @@ class _Copy:
         try:
             copy = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             try:
-                self._data(fd, copy)
-                self._attributes(fd, copy)
+                now = os.fstat(fd)
+                self._data(fd, copy, now)
+                self._attributes(fd, copy, now)
                 os.fchmod(copy, S_IMODE(status.st_mode))
             finally:
                 os.close(copy)
@@ -120,7 +122,9 @@ class _Copy:
                 os.fchmod(fd, S_IMODE(status.st_mode))
             os.close(fd)
 
-    def _data(self, source: int, target: int) -> None:
+    def _data(self, source: int, target: int, status: os.stat_result) -> None:
+        if not status.st_size:
+            return
         if self._clones:
             try:
                 fcntl.ioctl(target, _FICLONE, source)
@@ -129,24 +133,26 @@ class _Copy:
                 if problem.errno not in _NO_CLONE:
                     raise
                 self._clones = False
-        size, at = os.fstat(source).st_size, 0
+        size, at = status.st_size, 0
+        if status.st_blocks * _BLOCK >= size:  # no holes
+            at = _copy_range(source, target, 0, size)
         while at < size:
             start, end = _next_data(source, at, size)
             at = _copy_range(source, target, start, end)
-        os.ftruncate(target, size)
+        if os.fstat(target).st_size != size:
+            os.ftruncate(target, size)
 
     def _dress(self, source: int, path: str) -> None:
         """Owner and attributes of a directory; its mode and times come when it is full."""
         fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            self._attributes(source, fd)
+            self._attributes(source, fd, os.fstat(source))
         finally:
             os.close(fd)
 
-    def _attributes(self, source: int, target: int) -> None:
+    def _attributes(self, source: int, target: int, status: os.stat_result) -> None:
         """Owner first: giving a file away takes its capabilities."""
-        if self._root:
-            status = os.fstat(source)
+        if self._root and (status.st_uid or status.st_gid):
             os.fchown(target, status.st_uid, status.st_gid)
         for name in os.listxattr(source):
             if _is_kept(name) and (self._root or name != _CAPABILITY):
@@ -164,19 +170,34 @@ def _open(dir_fd: int, name: str) -> tuple[int, bool]:
 
     Raises FileNotFoundError when something else has taken its place: a container may work there.
     """
+    try:
+        fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=dir_fd)
+    except PermissionError:
+        return _open_closed(dir_fd, name), True
+    except OSError as problem:
+        if problem.errno in (errno.ELOOP, errno.ENXIO):  # a link, a socket, a whiteout
+            raise _gone(name) from problem
+        raise
+    if S_ISREG(os.fstat(fd).st_mode):
+        return fd, False
+    os.close(fd)
+    raise _gone(name)
+
+
+def _open_closed(dir_fd: int, name: str) -> int:
     handle = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=dir_fd)
     try:
         mode = os.fstat(handle).st_mode
         if not S_ISREG(mode):
-            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
-        itself = f"/proc/self/fd/{handle}"
-        try:
-            return os.open(itself, os.O_RDONLY | os.O_CLOEXEC), False
-        except PermissionError:
-            os.chmod(itself, S_IMODE(mode) | 0o400)
-            return os.open(itself, os.O_RDONLY | os.O_CLOEXEC), True
+            raise _gone(name)
+        os.chmod(f"/proc/self/fd/{handle}", S_IMODE(mode) | 0o400)
+        return os.open(f"/proc/self/fd/{handle}", os.O_RDONLY | os.O_CLOEXEC)
     finally:
         os.close(handle)
+
+
+def _gone(name: str) -> FileNotFoundError:
+    return FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
 
 
 def _next_data(fd: int, at: int, size: int) -> tuple[int, int]:
