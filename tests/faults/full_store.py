@@ -149,6 +149,35 @@ def opening(mount: Path) -> None:
         sound(store)
 
 
+def snapshots(mount: Path) -> None:
+    """What can't be frozen, copied or restored is as it was; snapshots can be removed in any case."""
+    with open_store(mount / "store") as store:
+        box = add_container(store, add_image(store, "image", [add_layer(store, "layer")]), "box", 25 << 20)
+        for _ in range(2):
+            with pytest.raises(StoreFull), store.layers.stage() as stage:
+                (Path(stage.path) / "filler").write_bytes(b"f" * (20 << 20))
+                store.copy_upper(box.id, stage)
+        first = store.snapshots.freeze(box.id)
+        for _ in range(3):
+            Path(store.containers.get(box.id).upper, "more").write_bytes(b"m")
+            fill(mount)
+            for act in (store.snapshots.freeze, lambda each: store.snapshots.restore(each, first.id)):
+                try:
+                    act(box.id)
+                except StoreFull:
+                    assert "more" in os.listdir(store.containers.get(box.id).upper)
+                sound(store)
+            empty(mount)
+        view = store.view(store.containers.get(box.id).layer_keys)
+        assert len(view.read_file("/written", 25 << 20)) == 25 << 20
+        fill(mount)
+        store.containers.remove(box.id)
+        for taken in store.snapshots.list():
+            store.snapshots.remove(taken.id)
+        sound(store)
+        assert len(store.layers.list()) == 1
+
+
 def volumes(mount: Path) -> None:
     """A volume that can't be filled stays empty, to be filled another time; one can always be removed."""
     image = mount.with_name("image")
@@ -182,6 +211,7 @@ if __name__ == "__main__":
         "deletion": deletion,
         "opening": opening,
         "plans": plans,
+        "snapshots": snapshots,
         "volumes": volumes,
     }
     stories[sys.argv[1]](Path(sys.argv[2]))

