@@ -21,6 +21,14 @@ class NoSuchImage(NotFound):
         self.text = text
 
 
+class UnhashedLayer(Invalid):
+    """A layer that was never hashed can't be an image's: its config has to name it. Field: key."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"the layer {key[:12]} has no diff_id yet: an image can't stand on it")
+        self.key = key
+
+
 class AmbiguousId(Invalid):
     """The beginning of an ID that several images have. Fields: text, count."""
 

@@ -11,6 +11,7 @@ from cowl.store.image_record import AmbiguousId as AmbiguousId
 from cowl.store.image_record import ImageRecord as ImageRecord
 from cowl.store.image_record import ImageSummary as ImageSummary
 from cowl.store.image_record import NoSuchImage as NoSuchImage
+from cowl.store.image_record import UnhashedLayer as UnhashedLayer
 from cowl.store.stacks import find_stack, make_stack, read_stacks, stack_sizes
 
 TYPE_CHECKING = False
@@ -59,6 +60,7 @@ class Images:
         with self._database.write(durable=True, doing="adding an image") as transaction:
             now = self._clock()
             if not transaction.row("SELECT 1 FROM images WHERE id = ?", (identity,)):
+                _check_hashed(transaction, layer_keys)
                 stack = make_stack(transaction, layer_keys)
                 transaction.run(
                     "INSERT INTO images VALUES (?, ?, ?, ?, ?)", (identity, stack, config_bytes, now, now)
@@ -262,6 +264,13 @@ def config_labels(config: bytes) -> dict[str, str]:
     if not isinstance(inner, dict):
         return {}
     return {key: value for key, value in inner.items() if isinstance(value, str)}
+
+
+def _check_hashed(transaction: Transaction, layer_keys: Sequence[str]) -> None:
+    marks = ", ".join("?" * len(layer_keys))
+    row = transaction.row(f"SELECT key FROM layers WHERE diff_id = '' AND key IN ({marks})", layer_keys)
+    if row:
+        raise UnhashedLayer(row[0])
 
 
 def by_name(rows: Database | Transaction, text: str) -> str | None:

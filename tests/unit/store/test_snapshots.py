@@ -19,6 +19,7 @@ from cowl.linux.process import ProcessId
 from cowl.store import Store
 from cowl.store.container_hold import ContainerBusy, ContainerHold, ContainerNotStopped
 from cowl.store.container_record import ContainerRecord
+from cowl.store.images import UnhashedLayer
 from cowl.store.snapshot_record import (
     AmbiguousSnapshotId,
     InvalidSnapshotName,
@@ -145,6 +146,8 @@ def test_a_layer_is_hashed_when_somebody_asks(store: Store) -> None:
     box = boxed(store)
     taken = store.snapshots.freeze(box.id)
     key = taken.layers[-1].key
+    with pytest.raises(UnhashedLayer, match=key[:12]):
+        store.images.add(b"{}", taken.layer_keys)
     expected = pack(f"{store.layers.directory(key)}/diff", None, owners=for_euid(os.geteuid()), clean=False)
     hashed = store.layers.hashed(key)
     assert (hashed.key, hashed.diff_id, hashed.tar_bytes) == (key, expected.diff_id, expected.tar_bytes)
