@@ -96,9 +96,36 @@ def test_every_figure_is_the_same_wherever_it_is_shown(filled: Caller) -> None:
         assert copied + new == size
         inspected = json.loads(filled.text("container", "inspect", "-s", row["Names"]))[0]
         assert (inspected["SizeRw"], inspected["SizeRootFs"]) == (size, virtual)
+    rows_of_owners = rows(filled, "system", "df", "--verify")
+    assert {row["Owner"]: row["Ledger"] for row in rows_of_owners[:10]} == {
+        owner: str(size) for owner, size in found["owners"].items()
+    }
+    done = filled.cowl("system", "df", "-v", "--verify", status=1)
+    assert b"--verify and --verbose print different tables" in done.stderr
     done = filled.cowl("system", "df", "--verify")
     assert done.stdout.decode().splitlines()[-1].split() == ["total", *[str(found["total"])] * 2, "0"]
     _who_shares_what(filled, found)
+    _a_live_container_is_measured(filled)
+
+
+LIVE = """
+import cowl, os, time
+with cowl.Engine(os.environ['COWL_ROOT']) as engine:
+    with engine.start("one", ["sh", "-c", "mkdir /shut && head -c 20000 /dev/zero > /shut/f && chmod 0 /shut"
+                              " && echo more >> /kept && touch /done && exec sleep 60"]) as box:
+        while "/done" not in {each.path for each in box.diff()}:
+            time.sleep(0.02)
+        (found,) = (each for each in engine.usage().containers if each.id == box.id)
+        print(found.state, found.size_bytes, found.copied_up_bytes, found.new_bytes)
+        print(engine.verify_usage().differences)
+    print(engine.verify_usage().differences)
+"""
+
+
+def _a_live_container_is_measured(filled: Caller) -> None:
+    """Also what it closed to itself, which an ordinary user can't read either."""
+    done = filled.python(LIVE)
+    assert done.stdout.decode().splitlines() == ["running 25005 5005 20000", "()", "()"], done.stderr.decode()
 
 
 def _who_shares_what(filled: Caller, found: dict[str, Any]) -> None:

@@ -66,6 +66,11 @@ class Bytes(Value):
 NOTHING = Bytes()
 
 
+def total(sizes: Sequence[Bytes]) -> Bytes:
+    """The sum."""
+    return Bytes(sum([each.size_bytes for each in sizes]), sum([each.allocated_bytes for each in sizes]))
+
+
 class Ledger:
     """The references of a store at one moment.
 
@@ -82,6 +87,7 @@ class Ledger:
         self.layers: dict[str, Layer] = {layer.key: layer for layer in rows.layers}
         self._users: dict[str, dict[str, list[str]]] = {kind: {} for kind in HOLDERS}
         self._needs: dict[Object, frozenset[str]] = {}
+        self._referred: dict[str, int] = {}  # how many objects refer to a layer
         self._shared: dict[str, list[SharedInodes]] = {}
         for kind, holders in (
             (IMAGE, rows.images),
@@ -122,6 +128,7 @@ class Ledger:
         users = self._users[kind]
         for key in needs:
             users.setdefault(key, []).append(identity)
+            self._referred[key] = self._referred.get(key, 0) + 1
 
     def users(self, key: str, kind: str) -> Sequence[str]:
         """The IDs of the images, snapshots, containers, steps or failed steps that refer to a layer."""
@@ -191,13 +198,19 @@ class Ledger:
         shared inode goes with the last of its layers. A cache mount goes when no build uses it, a volume
         when all containers that use it are in the set. Objects that do not exist free nothing.
         """
-        own = (self.own.get(thing, NOTHING) for thing in objects if self._goes(thing, objects))
-        return sum(own, self.gives(self.dropped(objects)))
+        own = [self.own[thing] for thing in objects if thing in self.own and self._goes(thing, objects)]
+        return total(own) + self.gives(self.dropped(objects))
 
     def dropped(self, objects: frozenset[Object]) -> frozenset[str]:
         """The keys of the layers that go when exactly these objects are removed."""
-        touched: set[str] = set().union(*(self._needs.get(found, ()) for found in objects))
-        return frozenset(key for key in touched if self._goes_with(key, objects))
+        leaving: dict[str, int] = {}
+        for thing in objects:
+            for key in self._needs.get(thing, ()):
+                leaving[key] = leaving.get(key, 0) + 1
+        referred, pinned = self._referred, self.rows.pinned
+        return frozenset(
+            [key for key, count in leaving.items() if count == referred[key] and key not in pinned]
+        )
 
     def gives(self, dropped: frozenset[str], kind: str | None = None) -> Bytes:
         """What comes free when these layers go: of all, or of those that `kind` is the holder of."""
@@ -220,10 +233,3 @@ class Ledger:
         if kind == VOLUME:
             return all((CONTAINER, identity) in objects for identity in self._bound.get(name, ()))
         return thing not in self.used
-
-    def _goes_with(self, key: str, objects: frozenset[Object]) -> bool:
-        return key not in self.rows.pinned and all(
-            (kind, identity) in objects
-            for kind, users in self._users.items()
-            for identity in users.get(key, ())
-        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cowl.accounting.ledger import CACHE, CONTAINER, FAILED, IMAGE, NOTHING, SNAPSHOT, STEP, VOLUME
+from cowl.accounting.ledger import CACHE, CONTAINER, FAILED, IMAGE, SNAPSHOT, STEP, VOLUME, total
 from cowl.value import Value
 
 TYPE_CHECKING = False
@@ -97,7 +97,7 @@ def _snapshots(ledger: Ledger) -> UsageRow:
 
 
 def _own(ledger: Ledger, kind: str) -> Bytes:
-    return sum((size for thing, size in ledger.own.items() if thing[0] == kind), NOTHING)
+    return total([size for thing, size in ledger.own.items() if thing[0] == kind])
 
 
 def _row(kind: str, total: int, active: int, size: Bytes, reclaimable: Bytes) -> UsageRow:

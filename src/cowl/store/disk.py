@@ -164,7 +164,11 @@ def overhead_bytes(directory: str) -> int:
 
 def log_bytes(directory: str) -> int:
     """Bytes on disk of a container's log."""
-    return tree_bytes(f"{directory}/log")
+    path = f"{directory}/log"
+    try:
+        return _own_bytes(path) + _children_bytes(path)
+    except FileNotFoundError:
+        return 0
 
 
 def tree_bytes(path: str) -> int:
@@ -218,7 +222,11 @@ def _children_bytes(directory: str, skip: Iterable[str] = ()) -> int:
             for entry in entries:
                 if entry.name not in skip:
                     total += _entry_bytes(entry)
-    except (FileNotFoundError, PermissionError):  # overlayfs's work/work has mode 0, and is empty
+    except (
+        FileNotFoundError,
+        NotADirectoryError,
+        PermissionError,
+    ):  # overlayfs's work/work has mode 0, and is empty
         return total
     return total
 

@@ -15,6 +15,7 @@ from tests.unit.store.making import add_image, add_layer, open_store, planning, 
 
 from cowl.accounting.selection import ImageInUse
 from cowl.accounting.usage import Usage, usage
+from cowl.accounting.verification import compare
 from cowl.accounting.walk import Walk, verify
 from cowl.layer.measure import measure
 from cowl.linux.process import ProcessId
@@ -233,6 +234,7 @@ class StoreMachine(RuleBasedStateMachine):
         assert found.total_allocated_bytes == walked.total_allocated_bytes
         check_figures(found)
         check_owners(found, walked)
+        assert compare(found, walked).differences == ()
 
     @invariant()
     def directories_equal_rows(self) -> None:
