@@ -15,7 +15,7 @@ from cowl.store.faults import from_sqlite
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from typing import Any, Self
 
     from cowl.store.transaction import Row
@@ -27,6 +27,7 @@ _TABLES = (
     "CREATE TABLE files (seen INTEGER NOT NULL, inode INTEGER NOT NULL, layer INTEGER NOT NULL,"
     " size INTEGER NOT NULL, blocks INTEGER NOT NULL, links INTEGER NOT NULL, changed INTEGER NOT NULL,"
     " directory INTEGER NOT NULL, name BLOB NOT NULL)",
+    "CREATE TABLE gone (inode INTEGER PRIMARY KEY)",
 )
 _INDEXES = (
     "CREATE INDEX files_by_look ON files (seen, inode, layer)",
@@ -34,7 +35,8 @@ _INDEXES = (
 )
 _FILES = (
     "SELECT inode, size, blocks, links, changed, files.layer, path, name FROM files"
-    " JOIN directories ON directories.id = directory WHERE {} = ? ORDER BY inode, files.layer, path, name"
+    " JOIN directories ON directories.id = directory WHERE {} = ?"
+    " AND inode NOT IN (SELECT inode FROM gone) ORDER BY inode, files.layer, path, name"
 )
 
 
@@ -97,6 +99,11 @@ class Inventory:
     def forget(self, index: int) -> None:
         """Drops the files of a layer that went while it was walked."""
         self._run("DELETE FROM files WHERE layer = ?", (index,))
+
+    def lose(self, inodes: Iterable[int]) -> None:
+        """Inodes that would be gone by now, were this not a dry run; `same_size` leaves them out."""
+        for number in inodes:
+            self._run("INSERT OR IGNORE INTO gone VALUES (?)", (number,))
 
     def close_lists(self) -> None:
         """To be called when all layers are in, before it is asked."""

@@ -21,7 +21,9 @@ from cowl.store.dedupe.merging import Group, Neighbours, merges
 from cowl.store.dedupe.relinking import Relinking, Touched
 from cowl.store.dedupe.report import Deduplication, SkippedLayer
 from cowl.store.dedupe.twins import Twins
+from cowl.store.faults import StoreFull
 from cowl.store.garbage import delete
+from cowl.store.reserve import hold_reserve, release_reserve
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,7 +53,8 @@ def dedupe(
 ) -> Deduplication:
     """Makes identical files of different layers one inode each; see `Store.dedupe`.
 
-    `check` is called often and may raise to give up: what is done by then stays done.
+    `check` is called often and may raise to give up: what is done by then stays done. On a full disk the
+    reserve is released for it.
     """
     lock = os.open(database.root.layers, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -59,22 +62,29 @@ def dedupe(
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise DedupeRunning(database.root.path) from None
-        with layers.stage() as stage:
-            return _Dedupe(database, owner, stage.path, check, dry_run=dry_run).run()
+        run = _Dedupe(database, owner, layers, check, dry_run=dry_run)
+        try:
+            return run.run()
+        except StoreFull:
+            if not release_reserve(database.root.reserve):
+                raise
+        return run.run()
     finally:
+        hold_reserve(database.root.reserve)
         os.close(lock)
 
 
 class _Dedupe:
-    """One run. `staging`: a directory of its own on the file system of the layers."""
+    """One dedupe; `run` once more goes on where it failed. `_staging`: a directory on the layers' device."""
 
     def __init__(
-        self, database: Database, owner: Owner, staging: str, check: Callable[[], object], *, dry_run: bool
+        self, database: Database, owner: Owner, layers: Layers, check: Callable[[], object], *, dry_run: bool
     ) -> None:
         self._database = database
         self._root = database.root
         self._owner = owner
-        self._staging = staging
+        self._stages = layers
+        self._staging = ""
         self._check = check
         self._dry_run = dry_run
         self._done = Deduplication(dry_run)
@@ -85,6 +95,11 @@ class _Dedupe:
         self._torn = False  # a batch may have moved names that its rows do not tell of
 
     def run(self) -> Deduplication:
+        with self._stages.stage() as stage:
+            self._staging = stage.path
+            return self._run()
+
+    def _run(self) -> Deduplication:
         keys = self._layers()
         with Inventory(self._root.path, f"{self._staging}/inventory", keys) as inventory:
             self._list(inventory, keys)
@@ -126,18 +141,19 @@ class _Dedupe:
                 for merge in merges(same, neighbours):
                     batch.append(merge)
                     if len(batch) >= _BATCH:
-                        self._move(batch)
+                        self._move(batch, inventory)
                         batch = []
                 if len(batch) >= _BATCH // 2:
-                    self._move(batch)
+                    self._move(batch, inventory)
                     batch = []
                 if not batch:
                     self._touched = Touched()
-        self._move(batch)
+        self._move(batch, inventory)
 
-    def _move(self, batch: list[Merge]) -> None:
+    def _move(self, batch: list[Merge], inventory: Inventory) -> None:
         if self._dry_run:
             self._predict(batch)
+            inventory.lose(merge.old.number for merge in batch)
             return
         for part in _parts(batch):
             self._check()
