@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from cowl.errors import NotFound as NotFound
     from cowl.errors import Unavailable as Unavailable
     from cowl.image.history import HistoryRow as HistoryRow
+    from cowl.image.squashed import Squashed as Squashed
     from cowl.image.view import Image as Image
     from cowl.outputs import BlobForm as BlobForm
     from cowl.outputs import CacheOnlyOutput as CacheOnlyOutput
@@ -94,6 +95,7 @@ _HOMES = {
     "RunFailed": "cowl.container.result",
     "RunTimeout": "cowl.container.result",
     "Snapshot": "cowl.container.snapshots",
+    "Squashed": "cowl.image.squashed",
     "StoreChanged": "cowl.store.apply",
     "TarOutput": "cowl.outputs",
     "Unavailable": "cowl.errors",

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from cowl.image.history import HistoryRow
+    from cowl.image.squashed import Squashed
     from cowl.image.view import Image
     from cowl.store.image_record import ImageSummary
 
@@ -53,6 +54,21 @@ class ImageCalls(Wiring):
                 clock=time.time,
             )
         )
+
+    def squash(self, name: str, *, first: int = 1, last: int = 0, tag: str = "") -> Squashed:
+        """A range of an image's layers as one, without what later ones overwrote or deleted: a new image.
+
+        first, last  numbers of layers, 1 at the bottom; `last` 0 is the topmost
+        tag          a name for the new image, which has none otherwise
+        The old image stays, and so does the step cache. Raises NotFound, Invalid for no range of layers.
+        """
+        from cowl.image.squashed import Squashed
+        from cowl.oci.reference import Reference
+        from cowl.transfer.squash_image import squash_image
+
+        reference = Reference.parse(tag).with_default_tag() if tag else None
+        record, *figures = squash_image(self.store, name, first, last, reference, time.time)
+        return Squashed(view(record), *figures)
 
     def images(self) -> list[Image]:
         """All images, newest first."""

@@ -1,4 +1,4 @@
-"""A directory of a merged view copied to a place of its own, as a volume begins.
+"""A directory of a merged view copied to a place of its own, as a volume or a squashed layer begins.
 
 The view may be hostile: it is read without following a link out of it, and nothing is written through
 what was written before. The place must be nobody else's while it is written to.
@@ -16,7 +16,7 @@ from cowl.layer.view import DIRECTORY, FIFO, SYMLINK, NoSuchPath, WrongKind
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import Self
 
     from cowl.layer.attributes import Attributes
@@ -28,19 +28,20 @@ _CHUNK = 1 << 30
 _NOT_SHARED = (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
-def copy_out(view: MergedView, path: str, dest: str) -> None:
+def copy_out(view: MergedView, path: str, dest: str, check: Callable[[], object] = bool) -> None:
     """Copies what the directory `path` of the view holds to the empty directory `dest`, which comes to
     look like it.
 
     Owners, modes, times, the extended attributes that layers keep and hard links are kept. Sockets and
-    devices are left out. Raises NoSuchPath, WrongKind where `path` is no directory, TooManyLinks, OSError.
+    devices are left out. `check` is called often and may raise to give up. Raises NoSuchPath, WrongKind
+    where `path` is no directory, TooManyLinks, OSError.
     """
     top = view.lookup(path)
     if top is None:
         raise NoSuchPath(path)
     if not top.is_directory:
         raise WrongKind(path, top.kind, DIRECTORY)
-    with _Copy(view, dest, top) as copy:
+    with _Copy(view, dest, top, check) as copy:
         copy.run()
 
 
@@ -55,14 +56,15 @@ def dress(source: int, target: int) -> None:
 class _Copy:
     """One copy under way. Directories get their owner, mode and time when all is in them."""
 
-    def __init__(self, view: MergedView, dest: str, top: Node) -> None:
+    def __init__(self, view: MergedView, dest: str, top: Node, check: Callable[[], object]) -> None:
         self._view = view
+        self._check = check
         self._top = top
         self._start = len(top.path.rstrip("/")) + 1
         self._owners = for_euid(os.geteuid())
         self._dest = os.open(dest, _DIRECTORY)
         self._trees: dict[int, int] = {}
-        self._first: dict[tuple[int, int], str] = {}  # an inode with several names: where it went first
+        self._first: dict[tuple[int, int], str] = {}  # a layer's inode with several names: the first
 
     def __enter__(self) -> Self:
         return self
@@ -78,6 +80,7 @@ class _Copy:
             while trail:
                 directory, fd, children = trail[-1]
                 node = next(children, None)
+                self._check()
                 if node is None:
                     self._settle(fd, directory)
                     os.close(trail.pop()[1])
@@ -114,7 +117,7 @@ class _Copy:
 
     def _file(self, node: Node, parent: int, name: str) -> None:
         if node.status.st_nlink > 1:
-            inode = node.status.st_dev, node.status.st_ino
+            inode = node.tree, node.status.st_ino  # dedupe lets layers share inodes
             first = self._first.setdefault(inode, node.path[self._start :])
             if first != node.path[self._start :]:
                 self._link(first, parent, name)

@@ -95,7 +95,7 @@ def _tell_source(stream: BinaryIO, problem: CowlError) -> None:
 def _image(
     config: ContainerConfig, diff_id: DiffId, message: str, platform: Platform, now: float
 ) -> ImageConfig:
-    created = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now % 1 * 1e9):09d}Z"
+    created = rfc3339(now)
     return ImageConfig(
         architecture=platform.architecture,
         os=platform.os,
@@ -105,3 +105,8 @@ def _image(
         diff_ids=(diff_id,),
         history=(History(created=created, comment=message or "Imported from -"),),
     )
+
+
+def rfc3339(now: float) -> str:
+    """When an image is made (seconds since the epoch), as configs say it."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now % 1 * 1e9):09d}Z"

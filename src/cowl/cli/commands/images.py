@@ -144,6 +144,20 @@ IMAGES = (
         ("image rm", "image remove"),
     ),
     Command(
+        "squash",
+        "Make one layer of several of an image, in a new image",
+        "[OPTIONS] IMAGE",
+        "squash:squash",
+        (1, 1),
+        (
+            Flag("from", "", INT, "Number of the lowest layer, 1 at the bottom", "int", 1),
+            Flag("quiet", "q", BOOL, "Suppress what was saved, print the image ID only"),
+            Flag("tag", "t", TEXT, "Name of the new image"),
+            Flag("to", "", INT, "Number of the topmost layer (0: the last)", "int", 0),
+        ),
+        ("image squash",),
+    ),
+    Command(
         "tag",
         "Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE",
         "SOURCE_IMAGE[:TAG] TARGET_IMAGE[:TAG]",
