@@ -237,6 +237,11 @@ CREATE TABLE copied_up (
     size_bytes INTEGER NOT NULL, measured_at REAL NOT NULL
 ) WITHOUT ROWID;
 """,
+    """
+-- What finds the row of an exact set of layers: the sum of numbers that their keys give.
+ALTER TABLE shared_inodes ADD COLUMN mark INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX shared_inodes_by_mark ON shared_inodes (mark);
+""",
 )
 VERSION = 1 + len(CHANGES)
 

@@ -25,23 +25,27 @@ _BLOCK = 512  # of st_blocks, stat(2)
 
 def add(transaction: Transaction, changes: Mapping[Layers, Amount]) -> None:
     """Adds to, or with negative amounts takes from, the rows of these exact sets of two layers or more."""
-    known = _known(transaction, {key for layers in changes for key in layers})
     for layers, amount in changes.items():
-        if layers in known:
-            _grow(transaction, known[layers], amount)
-        elif any(amount):
-            _insert(transaction, layers, amount)
-    transaction.run("DELETE FROM shared_inodes WHERE inodes = 0")
+        shared = _find(transaction, layers)
+        if not shared:
+            if any(amount):
+                _insert(transaction, layers, amount)
+            continue
+        _grow(transaction, shared, amount)
+        transaction.run("DELETE FROM shared_inodes WHERE id = ? AND inodes = 0", (shared,))
 
 
 def leave(transaction: Transaction, key: str) -> None:
     """Takes a layer that goes out of its sets: one layer alone shares nothing, equal sets become one."""
     left = [row[0] for row in transaction.rows(_OF_LAYER, (key,))]
+    transaction.run(
+        f"UPDATE shared_inodes SET mark = (mark - ?) & {_MARKS} WHERE id IN ({_OF_LAYER})", (_mark(key), key)
+    )
     transaction.run("DELETE FROM shared_inode_layers WHERE layer = ?", (key,))
     for shared in left:
-        layers = frozenset(row[0] for row in transaction.rows(_LAYERS, (shared,)))
+        layers = _layers(transaction, shared)
         if len(layers) > 1:
-            twin = _twin(transaction, layers, shared)
+            twin = _find(transaction, layers, other_than=shared)
             if not twin:
                 continue
             amount = transaction.row(_AMOUNT, (shared,))
@@ -51,28 +55,26 @@ def leave(transaction: Transaction, key: str) -> None:
 
 
 _OF_LAYER = "SELECT shared FROM shared_inode_layers WHERE layer = ?"
-_LAYERS = "SELECT layer FROM shared_inode_layers WHERE shared = ?"
 _AMOUNT = "SELECT inodes, size_bytes, allocated_bytes FROM shared_inodes WHERE id = ?"
+_MARKS = (1 << 62) - 1
+_MARK_DIGITS = 15
 
 
-def _known(transaction: Transaction, keys: Iterable[str]) -> dict[Layers, int]:
-    """The rows that any of these layers is in, by their layers."""
-    found: dict[int, set[str]] = {}
-    for key in keys:
-        for shared, layer in transaction.rows(
-            f"SELECT shared, layer FROM shared_inode_layers WHERE shared IN ({_OF_LAYER})", (key,)
-        ):
-            found.setdefault(shared, set()).add(layer)
-    return {frozenset(layers): shared for shared, layers in found.items()}
+def _mark(*keys: str) -> int:
+    """What a set of layers is found by. A sum, so that a layer can leave; sets with the same one are rare."""
+    return sum(int(key[:_MARK_DIGITS], 16) for key in keys) & _MARKS
 
 
-def _twin(transaction: Transaction, layers: Layers, other_than: int) -> int:
-    found: dict[int, set[str]] = {}
-    for shared, layer in transaction.rows(
-        f"SELECT shared, layer FROM shared_inode_layers WHERE shared IN ({_OF_LAYER})", (min(layers),)
-    ):
-        found.setdefault(shared, set()).add(layer)
-    return next((shared for shared, of in found.items() if shared != other_than and of == layers), 0)
+def _find(transaction: Transaction, layers: Layers, other_than: int = 0) -> int:
+    """The row of exactly these layers, 0 if there is none."""
+    rows = transaction.rows("SELECT id FROM shared_inodes WHERE mark = ?", (_mark(*layers),))
+    found = (row[0] for row in rows if row[0] != other_than)
+    return next((shared for shared in found if _layers(transaction, shared) == layers), 0)
+
+
+def _layers(transaction: Transaction, shared: int) -> Layers:
+    rows = transaction.rows("SELECT layer FROM shared_inode_layers WHERE shared = ?", (shared,))
+    return frozenset(row[0] for row in rows)
 
 
 def _grow(transaction: Transaction, shared: int, amount: Amount) -> None:
@@ -85,7 +87,8 @@ def _grow(transaction: Transaction, shared: int, amount: Amount) -> None:
 
 def _insert(transaction: Transaction, layers: Layers, amount: Amount) -> None:
     shared = transaction.insert(
-        "INSERT INTO shared_inodes (inodes, size_bytes, allocated_bytes) VALUES (?, ?, ?)", amount
+        "INSERT INTO shared_inodes (inodes, size_bytes, allocated_bytes, mark) VALUES (?, ?, ?, ?)",
+        (*amount, _mark(*layers)),
     )
     for key in sorted(layers):
         transaction.run("INSERT INTO shared_inode_layers VALUES (?, ?)", (shared, key))
@@ -123,10 +126,10 @@ def _look(tree: str, key: str, found: dict[int, tuple[set[str], int, int]], *, f
 def recount(transaction: Transaction, root: RootDirectory, keys: Iterable[str]) -> None:
     """Makes the rows of all sets that these layers are in say what lies on the disk. Walks them."""
     wanted = set(keys)
-    known = _known(transaction, wanted)
-    others = {key for layers in known for key in layers} - wanted
+    known = {row[0] for key in wanted for row in transaction.rows(_OF_LAYER, (key,))}
+    others = {layer for shared in known for layer in _layers(transaction, shared)} - wanted
     found = count(root, sorted(wanted), sorted(others))
-    for shared in known.values():
+    for shared in known:
         transaction.run("DELETE FROM shared_inodes WHERE id = ?", (shared,))
     for layers, amount in found.items():
         _insert(transaction, layers, amount)

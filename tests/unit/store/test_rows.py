@@ -23,7 +23,7 @@ def test_snapshots_volumes_and_shared_inodes(store: Store) -> None:
         for target in ("/a", "/b"):
             transaction.run("INSERT INTO container_volumes VALUES (?, 'used', ?)", (box.id, target))
         for number, layers in enumerate([(base.key, top.key), (base.key,), ()]):
-            transaction.run("INSERT INTO shared_inodes VALUES (?, 1, 100, 4096)", (number,))
+            transaction.run("INSERT INTO shared_inodes VALUES (?, 1, 100, 4096, 0)", (number,))
             for key in layers:
                 transaction.run("INSERT INTO shared_inode_layers VALUES (?, ?)", (number, key))
     rows = store.rows()
