@@ -78,6 +78,9 @@ class Touched:
 class Relinking:
     """One batch of merges, under the store's lock. A `with` block: at its end the directories are restored.
 
+    What lost its last name is held open until `release`: freeing its blocks takes longer than all the rest,
+    and needs no lock.
+
     staging      a directory of ours on the file system of the layers
     links        names that were moved
     inodes       that went, and freed_bytes: their blocks; as the kernel counts links
@@ -90,12 +93,15 @@ class Relinking:
         self._root = root
         self._touched = touched
         self._folders: dict[tuple[str, bytes], Folder] = {}
+        self._handles: list[int] = []
         self._before: dict[int, tuple[Inode, frozenset[str]]] = {}
         self.links = self.inodes = self.freed_bytes = self.refused = self.changed = 0
         self.grown: dict[str, int] = {}
-        self._staging = os.open(staging, _DIRECTORY | os.O_CLOEXEC)
+        self._path = staging
+        self._staging = -1
 
     def __enter__(self) -> Relinking:
+        self._staging = os.open(self._path, _DIRECTORY | os.O_CLOEXEC)
         return self
 
     def __exit__(self, *_failure: object) -> None:
@@ -107,6 +113,11 @@ class Relinking:
                 folder.close()
             os.close(self._staging)
 
+    def release(self) -> None:
+        """Lets the file system free what went. Idempotent; to be called in any case."""
+        while self._handles:
+            os.close(self._handles.pop())
+
     def merge(self, merge: Merge) -> None:
         """Gives all names of the old inode to the kept one, unless something is not as it was."""
         kept, old = merge.kept, merge.old
@@ -116,11 +127,9 @@ class Relinking:
             self.changed += 1
             return
         handle = os.open(old.names[0][2], _HANDLE, dir_fd=self._folder(old.names[0]).fd)
-        try:
-            self._move_all(kept, old)
-            status = os.fstat(handle)
-        finally:
-            os.close(handle)
+        self._handles.append(handle)
+        self._move_all(kept, old)
+        status = os.fstat(handle)
         self._mark(old, status)
         if not status.st_nlink:
             self.inodes += 1

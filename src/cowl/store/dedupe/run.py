@@ -188,20 +188,12 @@ class _Dedupe:
         return usable
 
     def _relink(self, batch: list[Merge]) -> None:
-        with self._database.write(doing="deduplicating layers") as transaction:
-            usable = self._usable(transaction, batch)
-            neighbours = Neighbours(transaction)
-            with Relinking(self._root, self._staging, self._touched) as relinking:
-                for merge in usable:
-                    group = self._touched.groups.setdefault(merge.kept.number, Group(merge.kept))
-                    if group.fits(merge.old.layers, neighbours):  # there may be new stacks
-                        group.take(merge.old.layers)
-                        relinking.merge(merge)
-            shared_inodes.add(transaction, relinking.shared)
-            for layer, grown in relinking.grown.items():
-                transaction.run(
-                    "UPDATE layers SET allocated_bytes = allocated_bytes + ? WHERE key = ?", (grown, layer)
-                )
+        relinking = Relinking(self._root, self._staging, self._touched)
+        try:
+            with self._database.write(doing="deduplicating layers") as transaction:
+                self._merge(transaction, relinking, batch)
+        finally:
+            relinking.release()
         done = self._done
         self._done = done.replace(
             links=done.links + relinking.links,
@@ -210,6 +202,22 @@ class _Dedupe:
             refused=done.refused + relinking.refused,
             changed=done.changed + relinking.changed,
         )
+
+    def _merge(self, transaction: Transaction, relinking: Relinking, batch: list[Merge]) -> None:
+        """Moves names and writes the rows, under the lock."""
+        usable = self._usable(transaction, batch)
+        neighbours = Neighbours(transaction)
+        with relinking:
+            for merge in usable:
+                group = self._touched.groups.setdefault(merge.kept.number, Group(merge.kept))
+                if group.fits(merge.old.layers, neighbours):  # there may be new stacks
+                    group.take(merge.old.layers)
+                    relinking.merge(merge)
+        shared_inodes.add(transaction, relinking.shared)
+        for layer, grown in relinking.grown.items():
+            transaction.run(
+                "UPDATE layers SET allocated_bytes = allocated_bytes + ? WHERE key = ?", (grown, layer)
+            )
 
     def _finish(self) -> None:
         """Empties the journal when all that it tells of is on disk; after a failure, makes the rows true."""
