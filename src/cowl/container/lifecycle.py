@@ -120,21 +120,26 @@ class Containers:
 
         Raises ContainerNotStopped, ContainerBusy, NotFound.
         """
-        return self._launch(self._find(record.id), stdio)
+        return self._launch(self._find(record.id), stdio, again=True)
 
-    def _launch(self, record: ContainerRecord, stdio: tuple[int, int, int]) -> Container:
-        """Runs the container's first process; while that comes about nobody may move its upper."""
+    def _launch(
+        self, record: ContainerRecord, stdio: tuple[int, int, int], *, again: bool = False
+    ) -> Container:
+        """Runs the container's first process; while that comes about nobody may move its upper.
+
+        The row names us before anything is mounted: one made here does so from its beginning.
+        """
         try:
             with ContainerHold(record):
                 record = self.store.containers.get(record.id)
                 check_stopped(record)
-                bundle = make_bundle(self.store, record, Settings.from_json(record.settings))
-                running = self._runtime().start(bundle, Stdio(*stdio))
+                if again:
+                    self.store.containers.claim(record.id)
                 try:
-                    self.store.containers.started(record.id, running.process)
-                    record = self.store.containers.get(record.id)
+                    record, running = self._run(record, stdio)
                 except BaseException:
-                    running.close()
+                    if again:
+                        self.store.containers.unclaim(record.id)
                     raise
         except ContainerNotStopped:
             raise
@@ -144,6 +149,16 @@ class Containers:
             raise
         box = self._started[record.id] = Container(self, record, running)
         return box
+
+    def _run(self, record: ContainerRecord, stdio: tuple[int, int, int]) -> tuple[ContainerRecord, Running]:
+        bundle = make_bundle(self.store, record, Settings.from_json(record.settings))
+        running = self._runtime().start(bundle, Stdio(*stdio))
+        try:
+            self.store.containers.started(record.id, running.process)
+            return self.store.containers.get(record.id), running
+        except BaseException:
+            running.close()
+            raise
 
     def adopt(self, box: Container) -> None:
         """Remembers the handle of a started container in place of the one that it was started with."""

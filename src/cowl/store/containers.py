@@ -128,6 +128,22 @@ class Containers:
                 raise from_os(self._root.path, "creating a container", problem) from problem
             raise
 
+    def claim(self, identity: str) -> None:
+        """Says that this process is about to mount the container's layers. Raises NoSuchContainer."""
+        with self._database.write() as transaction:
+            owner = self._owner.register(transaction)
+            if not transaction.run("UPDATE containers SET owner = ? WHERE id = ?", (owner, identity)):
+                raise NoSuchContainer(identity)
+
+    def unclaim(self, identity: str) -> None:
+        """Takes `claim` back: it could not be started. A container that is gone is no error."""
+        with self._database.write() as transaction:
+            transaction.run(
+                "UPDATE containers SET owner = NULL WHERE id = ? AND owner = ? AND state != 'running'",
+                (identity, self._owner.id),
+            )
+            self._owner.retire(transaction)
+
     def started(self, identity: str, process: ProcessId) -> None:
         """Records the container's first process. Raises NoSuchContainer."""
         with self._database.write() as transaction:

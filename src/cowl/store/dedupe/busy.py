@@ -1,7 +1,7 @@
 """Which layers nobody may touch now, and why: what lies below a mounted overlay must not change.
 
-Every mount has its row before it is made: a container's, or the pin of a running build. So whoever looks
-under the store's lock, and works under it, can't meet one.
+Every mount has its row before it is made: that of a container with its owner, or the pin of a running
+build. So whoever looks under the store's lock, and works under it, can't meet one.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def busy_layers(rows: Database | Transaction) -> dict[str, str]:
         (key, USED_BY_CONTAINER)
         for (key,) in rows.rows(
             "SELECT DISTINCT layer FROM containers JOIN stack_layers USING (stack)"
-            " WHERE state != 'exited' AND NOT (state = 'created' AND owner IS NULL)"
+            " WHERE owner IS NOT NULL OR state NOT IN ('created', 'exited')"
         )
     )
     return found
