@@ -54,7 +54,7 @@ class Scene:
         os.link(source, f"{self.store.layers.directory(young.key)}/diff/same")
         size = os.stat(source).st_blocks * 512
         with self.store._database.write() as transaction:
-            transaction.run("INSERT INTO shared_inodes VALUES (1, 1, 50000, ?)", (size,))
+            transaction.run("INSERT INTO shared_inodes VALUES (1, 1, 50000, ?, 0)", (size,))
             for layer in (old, young):
                 transaction.run("INSERT INTO shared_inode_layers VALUES (1, ?)", (layer.key,))
             transaction.run(

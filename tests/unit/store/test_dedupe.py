@@ -46,7 +46,7 @@ TIME = 1_000_000_000_123_456_789
 
 
 class File:
-    """A file of a layer to be: `link` is another path of the same layer."""
+    """A file of a layer to be: `link` is another path of the same layer, `holes` NULs at its beginning."""
 
     def __init__(
         self,
@@ -55,8 +55,10 @@ class File:
         time: int = TIME,
         link: str = "",
         xattrs: tuple[str, ...] = (),
+        holes: int = 0,
     ) -> None:
         self.content, self.mode, self.time, self.link, self.xattrs = content, mode, time, link, xattrs
+        self.holes = holes
 
 
 def layer_of(store: Store, files: Mapping[str, File]) -> Layer:
@@ -69,6 +71,7 @@ def layer_of(store: Store, files: Mapping[str, File]) -> Layer:
                 os.link(os.path.join(stage.diff, file.link), target)
                 continue
             with open(target, "wb") as out:
+                out.seek(file.holes)
                 out.write(file.content)
             for value in file.xattrs:
                 os.setxattr(target, "user.test", value.encode())
@@ -320,21 +323,11 @@ def test_sets_that_become_equal_become_one(store: Store) -> None:
 
 
 def test_a_sparse_copy_takes_over_the_figures(store: Store) -> None:
-    one = layer_of(store, {"a": File(bytes(1 << 20))})
-    with store.layers.stage() as stage:
-        with open(f"{stage.diff}/a", "wb") as file:
-            file.truncate(1 << 20)
-            file.seek(4096)
-            file.write(bytes(4096))
-        os.utime(f"{stage.diff}/a", ns=(TIME, TIME))
-        os.mkdir(f"{stage.diff}/d")
-        packed = pack(stage.diff, None, owners=OWNERS)
-        two = store.layers.commit(stage, packed.diff_id, packed.tar_bytes)
-    add_image(store, "one", [one])
-    add_image(store, "two", [two])
+    holes = File(b"\0", holes=(1 << 20) - 1)
+    one, two = images(store, {"a": File(bytes(1 << 20))}, {"a": holes, "b": File(b"b" * 5000)})
     assert two.allocated_bytes < one.allocated_bytes
     assert deduped(store).freed_bytes == 4096
-    assert store.layers.get(two.key).allocated_bytes > two.allocated_bytes
+    assert store.layers.get(two.key).allocated_bytes == one.allocated_bytes + 8192  # b
 
 
 @pytest.mark.faults
@@ -454,10 +447,11 @@ def test_nobody_sees_it(
 
 def three(store: Store) -> None:
     """A store in which a dedupe has some names to move, in two directories of two layers each."""
+    same = {"a": File(), "d/b": File(BIG + b"b"), "c": File(BIG + b"c", mode=0o600)}
     images(
         store,
-        {"a": File(), "d/b": File(BIG + b"b"), "c": File(BIG + b"c", mode=0o600)},
-        {"a": File(), "d/b": File(BIG + b"b"), "c": File(BIG + b"c", mode=0o600), "1": File(b"1")},
+        {**same, "s": File(bytes(70_000))},
+        {**same, "s": File(b"\0", holes=69_999), "1": File(b"1")},
         {"x": File(), "e/b": File(BIG + b"b"), "2": File(b"2")},
     )
 

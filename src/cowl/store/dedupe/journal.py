@@ -62,9 +62,26 @@ def settle(transaction: Transaction, root: RootDirectory, which: str, values: Se
         return
     for layer, path, mode, mtime_ns in rows:
         _restore(root.diff(layer), bytes(path), mode, mtime_ns)
-    recount(transaction, root, {row[0] for row in rows})
+    layers = {row[0] for row in rows}
+    recount(transaction, root, layers)
+    for layer in layers:
+        _measure(transaction, root, layer)
     _sync(root)
     transaction.run(f"DELETE FROM relinked_directories {which}", values)
+
+
+def _measure(transaction: Transaction, root: RootDirectory, layer: str) -> None:
+    """A file that took another's place may take other blocks (sparse, fragmented), and nothing else."""
+    from cowl.layer.measure import measure_layer
+
+    try:
+        found = measure_layer(root.layer(layer))
+    except FileNotFoundError:
+        return
+    transaction.run(
+        "UPDATE layers SET allocated_bytes = ? WHERE key = ? AND size_bytes = ? AND files = ?",
+        (found.allocated_bytes, layer, found.size_bytes, found.files),
+    )
 
 
 def _restore(tree: str, path: bytes, mode: int, mtime_ns: int) -> None:
