@@ -37,8 +37,8 @@ def _lines(done: Deduplication) -> list[str]:
         f"{_count(done.layers, 'layer')} and {_count(done.files, 'file')} looked at",
         f"{_count(done.links, 'file')} {would}linked to identical ones, {_count(done.inodes, 'inode')} freed",
     ]
-    if done.clones:
-        lines.append(f"no data shared between files of different metadata: {done.clones}")
+    if done.why_no_clones:
+        lines.append(f"files of other metadata left alone: {done.why_no_clones}")
     else:
         size = human.size(done.cloned_bytes)
         lines.append(f"{_count(done.cloned_files, 'file')} of other metadata {would}sharing {size} of data")

@@ -23,7 +23,7 @@ class Deduplication(Value):
     cloned_files     whose data is shared with another's of the same bytes but other metadata (reflink)
     cloned_bytes     of them, that were not shared before, as the kernel verified; the file system gains them
                      while each file's blocks, and so all figures of cowl, stay as they were
-    clones           "" if the file system can do that, else why not
+    why_no_clones    why the file system can't do that, "" if it can
     refused          names that the file system would not let be moved (immutable files, quotas)
     changed          files that somebody touched or removed meanwhile
     unreadable       files that could not be read
@@ -38,7 +38,7 @@ class Deduplication(Value):
     freed_bytes: int = 0
     cloned_files: int = 0
     cloned_bytes: int = 0
-    clones: str = ""
+    why_no_clones: str = ""
     refused: int = 0
     changed: int = 0
     unreadable: int = 0

@@ -251,7 +251,7 @@ class _Dedupe:
         self._done = self._done.replace(
             cloned_files=clones.files,
             cloned_bytes=clones.bytes,
-            clones=reason,
+            why_no_clones=reason,
             refused=self._done.refused + clones.refused,
         )
 
