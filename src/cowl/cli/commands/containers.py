@@ -88,8 +88,7 @@ CONTAINERS = (
     ),
     Command(
         "diff",
-        "Inspect changes to files or directories on a container's filesystem, or between any two of"
-        " containers, images, snapshots and layers",
+        "Show what a container changed, or how any two images, containers or layers differ",
         "[OPTIONS] CONTAINER | BEFORE AFTER",
         "compare:diff",
         (1, 2),

@@ -46,7 +46,7 @@ IMAGES = (
     ),
     Command(
         "explain",
-        "Show where the space of an image, container or snapshot goes, and what can be saved",
+        "Show where the space of an image or container goes, and what can be saved",
         "[OPTIONS] IMAGE|CONTAINER|SNAPSHOT [IMAGE|CONTAINER|SNAPSHOT]",
         "explain:explain",
         (1, 2),
@@ -55,8 +55,8 @@ IMAGES = (
                 "budget",
                 "",
                 LIST,
-                "Exit with 1 if a limit does not hold: wasted, size, duplicates (20MB, 1GiB), layers, files,"
-                " efficiency (0.95)",
+                "Exit with 1 unless all hold, such as wasted=20MB,size=1GiB,efficiency=0.95; also duplicates,"
+                " layers, files",
                 "limits",
             ),
             Flag("depth", "", INT, "Levels of the tree of paths, 0 for all", "int", 2),
