@@ -45,6 +45,7 @@ def compare(store: Store, before: Subject, after: Subject) -> Comparison:
     sides = (before, after)
     contents = store.contents([(each.keys, each.upper) for each in sides])
     changes = tuple(contents[0].compare(contents[1]))
+    store.check_there((*before.keys, *after.keys))
     kinds = [change.kind for change in changes]
     one, two = (
         Compared(each.kind, each.id, each.name, found.stacked.visible_bytes)

@@ -30,9 +30,11 @@ def explain(
     subjects = [subject] if other is None else [subject, other]
     contents = store.contents([(each.keys, each.upper) for each in subjects])
     explained = [_explained(store, *each, depth, top) for each in zip(subjects, contents, strict=True)]
-    if len(explained) == 1:
-        return explained[0]
-    return explained[0].replace(beside=_beside(explained, subjects, contents, depth, top))
+    told = explained[0]
+    if other is not None:
+        told = told.replace(beside=_beside(explained, subjects, contents, depth, top))
+    store.check_there(key for each in subjects for key in each.keys)
+    return told
 
 
 def _explained(store: Store, subject: Subject, contents: Contents, depth: int, top: int) -> Explanation:

@@ -14,7 +14,7 @@ from cowl.layer.stacked import Stacked, stack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from typing import TypeAlias
 
     from cowl.layer.comparison import PathChange as PathChange
@@ -115,15 +115,23 @@ def read_contents(database: Database, stacks: Sequence[Stack]) -> tuple[Contents
     return tuple(contents(*each) for each in stacks)
 
 
-def _read(database: Database, key: str) -> Listing:
-    tree = database.root.diff(key)
-    try:
-        return read_listing(tree)
-    except FileNotFoundError as problem:
+def check_there(database: Database, keys: Iterable[str]) -> None:
+    """That layers are there still, so that what was read of their files before was theirs.
+
+    Raises RemovedMeanwhile, LayerMissing.
+    """
+    for key in dict.fromkeys(keys):
         if not database.row("SELECT 1 FROM layers WHERE key = ?", (key,)):
-            raise RemovedMeanwhile(key) from problem
-        if not os.path.isdir(tree):
-            raise LayerMissing(key) from problem
+            raise RemovedMeanwhile(key)
+        if not os.path.isdir(database.root.diff(key)):
+            raise LayerMissing(key)
+
+
+def _read(database: Database, key: str) -> Listing:
+    try:
+        return read_listing(database.root.diff(key))
+    except FileNotFoundError:
+        check_there(database, (key,))
         raise
 
 

@@ -23,7 +23,7 @@ from cowl.store.root_directory import RootDirectory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from typing import Self
 
     from cowl.config import Config
@@ -329,6 +329,12 @@ class Store:
         from cowl.store.contents import read_contents
 
         return read_contents(self._database, stacks)
+
+    def check_there(self, layer_keys: Iterable[str]) -> None:
+        """For who has read layers that nothing pins. Raises RemovedMeanwhile, LayerMissing."""
+        from cowl.store.contents import check_there
+
+        check_there(self._database, layer_keys)
 
     def apply(self, targets: Targets, *, stopped: bool = False) -> Receipt:
         """Removes exactly what a plan says, or nothing; see `cowl.store.apply`.

@@ -81,8 +81,27 @@ def test_a_container_whose_image_was_forced_away(store: Store) -> None:
 
 def test_what_is_removed_while_it_is_read(store: Store) -> None:
     image = add_image(store, "img", [add_layer(store, "a")])
-    subject = find(store, "img")
+    add_image(store, "kept", [add_layer(store, "b")])
+    subject, kept = find(store, "img"), find(store, "kept")
+    (contents,) = store.contents([(subject.keys, "")])
     store.images.remove(image.id)
     store.close()
-    with open_store(store.root) as again, pytest.raises(RemovedMeanwhile):
-        explain(again, subject)
+    with open_store(store.root) as again:
+        assert contents.copy_ups() == []  # what it has listed is not there any more
+        for keys in (subject.keys, (*kept.keys, *subject.keys)):
+            with pytest.raises(RemovedMeanwhile):
+                again.check_there(keys)
+        again.check_there(kept.keys)
+        with pytest.raises(RemovedMeanwhile):
+            explain(again, subject)
+        with pytest.raises(RemovedMeanwhile):
+            compare(again, kept, subject)
+
+
+def test_asking_writes_nothing(store: Store) -> None:
+    image = add_image(store, "img", [add_layer(store, "a"), add_layer(store, "b", {"file": 100})])
+    add_container(store, image, "box", written=3)
+    before = sorted((str(path), path.stat().st_mtime_ns) for path in Path(store.root).rglob("*"))
+    explain(store, find(store, "img"), find(store, "box"))
+    compare(store, find(store, "img"), find(store, "box"))
+    assert before == sorted((str(path), path.stat().st_mtime_ns) for path in Path(store.root).rglob("*"))
