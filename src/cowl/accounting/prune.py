@@ -127,11 +127,12 @@ class Candidates:
         types = filters.values("type") or (REGULAR, CACHE_MOUNT)
         wanted_shared = filters.values("shared")
         for last_used, thing in self._records(types):
-            shared = self._is_shared(thing)
+            if filters.labels or not filters.old_enough(last_used) or not _has_id(thing, filters):
+                continue
+            shared = bool(wanted_shared or not every) and self._is_shared(thing)
             if wanted_shared and shared != filters.flag("shared", False):
                 continue
-            fits = not filters.labels and filters.old_enough(last_used) and _has_id(thing, filters)
-            if fits and (every or not shared):
+            if every or not shared:
                 yield last_used, thing
 
     def _records(self, types: tuple[str, ...]) -> Iterable[tuple[float, Object]]:

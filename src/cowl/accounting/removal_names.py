@@ -51,6 +51,10 @@ class RemovalNames:
             return thing[1][:12]
         return next(iter(self.of(thing)), thing[1].removeprefix("sha256:")[:12])
 
+    def user(self, thing: Object) -> str:
+        """Who stands on a layer, in few words."""
+        return f"step {thing[1][:12]}" if thing[0] == STEP else self.short(thing)
+
     def described(self, thing: Object) -> str:
         """The kind and the name: "container web"."""
         if thing not in self._described:

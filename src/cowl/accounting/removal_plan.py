@@ -28,11 +28,12 @@ class _Planner:
         self._selection = selection
         self._ledger = ledger
         self._going = frozenset(selection.going)
+        self._ordered = selection.ordered()
         self._names = RemovalNames(selection)
         self._layers = ledger.dropped(self._going)
 
     def plan(self, carry_out: Callable[[], Receipt]) -> RemovalPlan:
-        objects = tuple(map(self._gone, self._selection.ordered()))
+        objects = tuple(map(self._gone, self._ordered))
         layers = self._gone_layers()
         untags = self._selection.untags
         return RemovalPlan(
@@ -52,14 +53,15 @@ class _Planner:
 
     def _gone_layers(self) -> tuple[GoneLayer, ...]:
         """The layers that go, with the bytes of an inode at the first of those that share it."""
-        users: dict[str, list[str]] = {}
-        for thing in self._selection.ordered():
-            name = f"step {thing[1][:12]}" if thing[0] == STEP else self._names.short(thing)
-            for key in self._ledger.needs(thing) & self._layers:
-                users.setdefault(key, []).append(name)
+        users: dict[str, list[str]] = {key: [] for key in sorted(self._layers)}
+        for thing in self._ordered:
+            name = self._names.user(thing)
+            for key in self._ledger.needs(thing):
+                if key in users:
+                    users[key].append(name)
+        layers = self._ledger.layers
         return tuple(
-            GoneLayer(key, str(self._ledger.layers[key].diff_id), tuple(users[key]), self._frees(key))
-            for key in sorted(self._layers)
+            [GoneLayer(key, layers[key].diff_id, tuple(who), self._frees(key)) for key, who in users.items()]
         )
 
     def _frees(self, key: str) -> int:

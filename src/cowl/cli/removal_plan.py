@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _ROOM = 60  # columns of a name
 _STAYS = 20  # lines of what stays; JSON has all
+_LAYERS = 100  # that are listed one by one; JSON has all
 _NOUNS = {"step": "build step", "failed": "failed step", "cache": "cache mount"}
 
 
@@ -48,7 +49,10 @@ def _going(plan: RemovalPlan) -> Iterable[tuple[str, str, str, str]]:
         own = human.size(each.own_bytes) if each.own_bytes else "-"
         identity = "-" if each.kind == "volume" else short_id(each.id)
         yield _NOUNS.get(each.kind, each.kind), name, identity, own
-    for layer in plan.layers:
+    if len(plan.layers) > _LAYERS:
+        total = sum(layer.frees_bytes for layer in plan.layers)
+        yield f"{len(plan.layers)} layers", "of these", "-", human.size(total)
+    for layer in plan.layers if len(plan.layers) <= _LAYERS else ():
         name = ellipsis(f"of {', '.join(layer.users)}", _ROOM)
         yield "layer", name, layer.key[:12], human.size(layer.frees_bytes)
     going = {name for each in plan.objects for name in each.names}
