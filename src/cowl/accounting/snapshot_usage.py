@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from cowl.accounting.ledger import CONTAINER, NOTHING, SNAPSHOT
+from cowl.accounting.ledger import SNAPSHOT
 from cowl.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from cowl.accounting.ledger import Ledger
     from cowl.store.rows import SnapshotRow
 
@@ -14,10 +16,10 @@ if TYPE_CHECKING:
 class SnapshotUsage(Value):
     """A snapshot of a container.
 
-    size_bytes       apparent, of what the container had written: its topmost layer
-    allocated_bytes  on disk, of that layer
+    size_bytes       apparent, of what the container had changed against its image: the layers above that's
+    allocated_bytes  on disk, of these layers
     frees_bytes      on disk, what removing this snapshot alone would free
-    containers       the IDs of those that stand on it
+    containers       the IDs of those that were forked from it or restored to it
     """
 
     id: str
@@ -34,12 +36,14 @@ class SnapshotUsage(Value):
 
 def snapshot_usages(ledger: Ledger) -> tuple[SnapshotUsage, ...]:
     """All snapshots, newest first."""
-    return tuple(_snapshot(ledger, row) for row in ledger.rows.snapshots)
+    users: dict[str, list[str]] = {}
+    for row in ledger.rows.containers:
+        users.setdefault(row.snapshot_id, []).append(row.id)
+    return tuple(_snapshot(ledger, row, users.get(row.id, ())) for row in ledger.rows.snapshots)
 
 
-def _snapshot(ledger: Ledger, row: SnapshotRow) -> SnapshotUsage:
-    top = row.layer_keys[-1] if row.layer_keys else ""
-    size = ledger.bytes_of((top,)) if top else NOTHING
+def _snapshot(ledger: Ledger, row: SnapshotRow, containers: Sequence[str]) -> SnapshotUsage:
+    size = ledger.bytes_of(row.layer_keys[row.image_layers :])
     return SnapshotUsage(
         id=row.id,
         name=row.name,
@@ -50,5 +54,5 @@ def _snapshot(ledger: Ledger, row: SnapshotRow) -> SnapshotUsage:
         size_bytes=size.size_bytes,
         allocated_bytes=size.allocated_bytes,
         frees_bytes=ledger.frees(frozenset({(SNAPSHOT, row.id)})).allocated_bytes,
-        containers=tuple(ledger.users(top, CONTAINER)),
+        containers=tuple(containers),
     )

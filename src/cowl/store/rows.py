@@ -86,7 +86,7 @@ class FailedStepRow(Value):
 
 
 class SnapshotRow(Value):
-    """A snapshot; its layers bottom first: the topmost is what the container wrote."""
+    """A snapshot; its layers bottom first, of which the lowest `image_layers` are its image's own."""
 
     id: str
     name: str
@@ -96,6 +96,7 @@ class SnapshotRow(Value):
     message: str
     created_at: float
     last_used: float
+    image_layers: int = 0
 
 
 class VolumeRow(Value):
@@ -183,8 +184,8 @@ def volume_rows(database: Database) -> tuple[VolumeRow, ...]:
 
 def _snapshots(database: Database, stacks: dict[int, tuple[str, ...]]) -> tuple[SnapshotRow, ...]:
     rows = database.rows(
-        "SELECT id, name, container, image, stack, message, created_at, last_used FROM snapshots"
-        " ORDER BY created_at DESC, id"
+        "SELECT id, name, container, image, stack, message, created_at, last_used, image_layers"
+        " FROM snapshots ORDER BY created_at DESC, id"
     )
     return tuple(SnapshotRow(*(*row[:4], stacks.get(row[4], ()), *row[5:])) for row in rows)
 

@@ -28,7 +28,7 @@ def test_snapshots_volumes_and_shared_inodes(store: Store) -> None:
                 transaction.run("INSERT INTO shared_inode_layers VALUES (?, ?)", (number, key))
     rows = store.rows()
     assert rows.snapshots == (
-        SnapshotRow("s", "name", box.id, str(image.id), (base.key, top.key), "why", 1.0, 2.0),
+        SnapshotRow("s", "name", box.id, str(image.id), (base.key, top.key), "why", 1.0, 2.0, 1),
     )
     assert [(row.name, row.anonymous, row.containers) for row in rows.volumes] == [
         ("unused", True, ()),
