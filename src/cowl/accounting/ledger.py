@@ -85,21 +85,13 @@ class Ledger:
         self.own = own
         self.used = used
         self.layers: dict[str, Layer] = {layer.key: layer for layer in rows.layers}
-        self._users: dict[str, dict[str, list[str]]] = {kind: {} for kind in HOLDERS}
+        self._users: dict[str, dict[str, list[str]]] = {}
         self._needs: dict[Object, frozenset[str]] = {}
+        self._holders: dict[str, str] = {}
         self._referred: dict[str, int] = {}  # how many objects refer to a layer
         self._shared: dict[str, list[SharedInodes]] = {}
-        for kind, holders in (
-            (IMAGE, rows.images),
-            (SNAPSHOT, rows.snapshots),
-            (CONTAINER, rows.containers),
-            (FAILED, rows.failed_steps),
-        ):
-            for holder in holders:
-                self._refer(kind, holder.id, holder.layer_keys)
-        for step in rows.steps:
-            self._refer(STEP, step.key, (step.layer_key,) if step.layer_key else ())
-        self._holders = {key: kind for kind in reversed(HOLDERS) for key in self._users[kind]}
+        for kind, holders in self._kinds().items():
+            self._refer(kind, holders)
         self._bound = {volume.name: frozenset(volume.containers) for volume in rows.volumes}
         for shared in rows.shared_inodes:
             for key in shared.layer_keys:
@@ -123,15 +115,40 @@ class Ledger:
             sums[1] += found.allocated_bytes
         return {kind: Bytes(*sums) for kind, sums in sizes.items()}
 
-    def _refer(self, kind: str, identity: str, keys: Iterable[str]) -> None:
-        needs = self._needs[kind, identity] = frozenset(keys)
-        users = self._users[kind]
-        for key in needs:
-            users.setdefault(key, []).append(identity)
-            self._referred[key] = self._referred.get(key, 0) + 1
+    def _kinds(self) -> dict[str, Sequence[tuple[str, tuple[str, ...]]]]:
+        """(ID or key, keys of its layers) of all that refer to layers, by kind, in the order of HOLDERS."""
+        rows = self.rows
+        steps = [(row.key, (row.layer_key,) if row.layer_key else ()) for row in rows.steps]
+        return {
+            IMAGE: [(row.id, row.layer_keys) for row in rows.images],
+            SNAPSHOT: [(row.id, row.layer_keys) for row in rows.snapshots],
+            CONTAINER: [(row.id, row.layer_keys) for row in rows.containers],
+            STEP: steps,
+            FAILED: [(row.id, row.layer_keys) for row in rows.failed_steps],
+        }
+
+    def _refer(self, kind: str, holders: Sequence[tuple[str, tuple[str, ...]]]) -> None:
+        """Counts by stack: many containers stand on one."""
+        stacks: dict[tuple[str, ...], frozenset[str]] = {}
+        counts: dict[tuple[str, ...], int] = {}
+        for identity, keys in holders:
+            if keys not in stacks:
+                stacks[keys] = frozenset(keys)
+                counts[keys] = 0
+            counts[keys] += 1
+            self._needs[kind, identity] = stacks[keys]
+        for keys, needs in stacks.items():
+            for key in needs:
+                self._referred[key] = self._referred.get(key, 0) + counts[keys]
+                self._holders.setdefault(key, kind)
 
     def users(self, key: str, kind: str) -> Sequence[str]:
         """The IDs of the images, snapshots, containers, steps or failed steps that refer to a layer."""
+        if not self._users:
+            self._users = {kind: {} for kind in HOLDERS}
+            for (one, identity), needs in self._needs.items():
+                for each in needs:
+                    self._users[one].setdefault(each, []).append(identity)
         return self._users[kind].get(key, ())
 
     def needs(self, thing: Object) -> frozenset[str]:
