@@ -110,10 +110,16 @@ SQUASHED = (
 def test_squashing_saves_what_was_said(big: Builder, step: int) -> None:
     before = explained(big, SQUASHED)
     after = explained(big, SQUASHED, squash_from=step)
-    assert before.size_bytes - after.size_bytes == before.layers[step - 1].squash_saves_bytes
+    saves = before.layers[step - 1].squash_saves_bytes
+    assert before.size_bytes - after.size_bytes == saves
+    if step < len(before.layers):
+        with cowl.Engine(config=big.config) as engine:
+            squashed = engine.squash(before.id, first=step).image
+            assert before.size_bytes - engine.explain(squashed.id).size_bytes == saves
     assert [layer.squash_saves_bytes for layer in before.layers[1:4]] == [BIG + 71_000, 70_000, 0]
     (told,) = [each for each in before.waste if each.kind == "squash"]
     assert told.saves_bytes == before.layers[told.layer - 1].squash_saves_bytes
+    assert told.fix.endswith("one layer: cowl squash --from=2, or cowl build --squash-from=2")
 
 
 def test_who_wrote_and_who_wasted(big: Builder) -> None:

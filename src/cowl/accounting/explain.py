@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cowl.accounting.explanation import Beside, Copy, DuplicateSet, Explanation, LayerBytes
 from cowl.accounting.path_tree import by_difference, path_tree
+from cowl.accounting.subjects import IMAGE
 from cowl.accounting.waste import find_waste, squash_saves
 from cowl.oci.created_by import parse_created_by
 
@@ -56,7 +57,7 @@ def _explained(store: Store, subject: Subject, contents: Contents, depth: int, t
         files=len(visible),
         layers=layers,
         tree=path_tree([visible], depth=depth, top=top),
-        waste=find_waste(contents, layers),
+        waste=find_waste(contents, layers, image=subject.kind == IMAGE),
         duplicates=duplicates[:top] if top else duplicates,
         duplicate_bytes=sum(each.wasted_bytes for each in duplicates),
         base=subject.built.base if subject.built is not None else "",

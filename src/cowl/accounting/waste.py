@@ -34,8 +34,8 @@ class _Group:
         return Waste(kind, lower, upper, cause, self.wasted, len(self.paths), paths, fix, saves)
 
 
-def find_waste(contents: Contents, layers: Sequence[LayerBytes]) -> tuple[Waste, ...]:
-    """What is wasted in a stack, most bytes first, squashing last."""
+def find_waste(contents: Contents, layers: Sequence[LayerBytes], *, image: bool) -> tuple[Waste, ...]:
+    """What is wasted in a stack, most bytes first, squashing last; an `image` is squashed by a command."""
     copy_ups = contents.copy_ups()
     makers = [_maker(layer) for layer in layers]
     found = [
@@ -44,7 +44,7 @@ def find_waste(contents: Contents, layers: Sequence[LayerBytes]) -> tuple[Waste,
         *_caches(contents, makers),
     ]
     found.sort(key=lambda each: (-max(each.wasted_bytes, each.saves_bytes), each.layer, each.by))
-    return (*found, *_squash(contents, layers, makers))
+    return (*found, *_squash(contents, layers, makers, image=image))
 
 
 def _maker(layer: LayerBytes) -> Maker:
@@ -129,7 +129,9 @@ def squash_saves(contents: Contents) -> list[int]:
     return saves
 
 
-def _squash(contents: Contents, layers: Sequence[LayerBytes], makers: Sequence[Maker]) -> Iterator[Waste]:
+def _squash(
+    contents: Contents, layers: Sequence[LayerBytes], makers: Sequence[Maker], *, image: bool
+) -> Iterator[Waste]:
     """The fewest layers that, made one, save all that can be saved above the base."""
     base = sum(layer.base for layer in layers)
     saves = squash_saves(contents)[base:]
@@ -140,6 +142,11 @@ def _squash(contents: Contents, layers: Sequence[LayerBytes], makers: Sequence[M
     group.saves = saves[0]
     group.paths = [(each.path, each.size_bytes) for each in contents.stacked.shadows if each.lower >= first]
     fix = f"squash {makers[first].name} and all that follow into one layer"
-    if layers[first].step:
-        fix += f": cowl build --squash-from={layers[first].step}"
-    yield group.waste(SQUASH, first + 1, len(layers), "", fix)
+    yield group.waste(
+        SQUASH, first + 1, len(layers), "", fix + (_squash_command(layers[first]) if image else "")
+    )
+
+
+def _squash_command(layer: LayerBytes) -> str:
+    again = f", or cowl build --squash-from={layer.step}" if layer.step else ""
+    return f": cowl squash --from={layer.number}{again}"
