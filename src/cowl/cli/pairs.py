@@ -22,6 +22,15 @@ def pairs(words: Iterable[str]) -> dict[str, str]:
     return found
 
 
+def labels(words: Iterable[str], files: Sequence[str]) -> dict[str, str]:
+    """The labels of --label-file and -l, these last; a line without "=" is none, as for Docker.
+
+    Raises InvalidEnvironment, OSError.
+    """
+    lines = [line for path in files for line in _lines(path) if "=" in line]
+    return pairs((*lines, *words))
+
+
 def environment(words: Sequence[str], files: Sequence[str], host: Mapping[str, str]) -> list[str]:
     """The "KEY=value" words of --env-file and -e, these last: they win.
 
@@ -50,8 +59,8 @@ def _lines(path: str) -> list[str]:
     except UnicodeDecodeError as error:
         raise InvalidEnvironment(f"{path}: not UTF-8 at byte {error.start}") from None
     found = []
-    for number, line in enumerate(text.splitlines(), 1):
-        word = line.lstrip()
+    for number, line in enumerate(text.split("\n"), 1):
+        word = line.removesuffix("\r").lstrip()
         if not word or word.startswith("#"):
             continue
         name = word.partition("=")[0]

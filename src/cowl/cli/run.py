@@ -6,8 +6,9 @@ import os
 import sys
 
 from cowl import Invalid, NotFound
-from cowl.cli.pairs import environment, pairs
+from cowl.cli.pairs import environment, labels
 from cowl.cli.streams import check_terminal, open_streams
+from cowl.events import Warned
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,6 +19,14 @@ if TYPE_CHECKING:
     from cowl.cli.streams import Streams
     from cowl.events import Event
 
+_CONFINEMENT_LISTS = (
+    ("cap_add", "cap-add"),
+    ("cap_drop", "cap-drop"),
+    ("group_add", "group-add"),
+    ("security_opt", "security-opt"),
+    ("sysctls", "sysctl"),
+)
+_CONFINEMENT_TEXTS = ("cgroupns", "ipc", "pid", "userns", "uts")
 POLICIES = ("always", "missing", "never")
 
 
@@ -92,6 +101,8 @@ class _PullListener:
     def __call__(self, event: Event) -> None:
         if self._show is not None:
             self._show(event)
+        elif isinstance(event, Warned):
+            print(f"WARNING: {event.message}", file=sys.stderr)
 
     def fetch(self, engine: Engine, image: str, policy: str, platform: str) -> None:
         """Makes sure that the image is here, as --pull says."""
@@ -139,11 +150,19 @@ def _options(call: Call) -> dict[str, Any]:
         "network": call.text("network"),
         "entrypoint": replaced if call.given("entrypoint") else None,
         "read_only": call.on("read-only"),
-        "labels": pairs(call.many("label")),
+        "labels": labels(call.many("label"), call.many("label-file")),
         "binds": [*map(_absolute, call.many("volume")), *_mounts(call)],
         "tty": call.on("tty"),
         "open_stdin": call.on("interactive"),
+        **_confinement(call),
     }
+
+
+def _confinement(call: Call) -> dict[str, Any]:
+    """The flags about isolation that were given; none is what most containers have."""
+    lists = {name: call.many(flag) for name, flag in _CONFINEMENT_LISTS if call.given(flag)}
+    texts = {name: call.text(name) for name in _CONFINEMENT_TEXTS if call.given(name)}
+    return {**lists, **texts, "privileged": True} if call.on("privileged") else {**lists, **texts}
 
 
 def _mounts(call: Call) -> list[str]:

@@ -48,6 +48,7 @@ def container_attrs(
             "NetworkMode": settings.network,
             "AutoRemove": record.auto_remove,
             "ReadonlyRootfs": settings.read_only,
+            **_confinement(settings),
         },
         "GraphDriver": {"Name": "cowl", "Data": {"UpperDir": f"{record.directory}/upper"}},
         "Mounts": [_mount(mount, volume_path) for mount in settings.mounts],
@@ -95,6 +96,26 @@ def snapshot_attrs(record: SnapshotRecord, settings: Settings) -> dict[str, Any]
             }
             for number, layer in enumerate(record.layers)
         ],
+    }
+
+
+def _confinement(settings: Settings) -> dict[str, Any]:
+    """What was asked about isolation, as Docker names it."""
+    from cowl.container.confinement import Confinement
+
+    asked = settings.confinement or Confinement()
+    return {
+        "CapAdd": list(asked.cap_add) or None,
+        "CapDrop": list(asked.cap_drop) or None,
+        "CgroupnsMode": asked.cgroupns or "private",
+        "GroupAdd": list(asked.group_add) or None,
+        "IpcMode": asked.ipc or "private",
+        "PidMode": asked.pid,
+        "Privileged": asked.privileged,
+        "SecurityOpt": list(asked.security_opt) or None,
+        "UTSMode": asked.uts,
+        "UsernsMode": asked.userns,
+        "Sysctls": dict(asked.sysctls),
     }
 
 

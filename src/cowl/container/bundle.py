@@ -10,7 +10,7 @@ from cowl.linux.probe import rung
 from cowl.runtime.netfiles import write_network_files
 from cowl.runtime.options import Bind, ContainerOptions, ProcessOptions
 from cowl.runtime.spec import Bundle, container_spec, process_spec
-from cowl.runtime.user import User, resolve_user
+from cowl.runtime.user import User, resolve_group, resolve_user
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,12 +33,13 @@ def make_bundle(store: Store, record: ContainerRecord, settings: Settings) -> Bu
     if settings.mounts:
         binds = _with_mounts(store, settings, binds)
     options = ContainerOptions(
+        **_confined(settings),
         args=settings.args,
         env=_environment(settings, hostname),
         cwd=settings.cwd,
-        user=find_user(store, record, settings.user),
+        user=_user(store, record, settings, settings.user),
         terminal=settings.tty,
-        hostname=hostname,
+        hostname="" if _shares_name(settings) else hostname,
         network=settings.network,
         read_only=settings.read_only,
         binds=tuple(binds),
@@ -46,6 +47,26 @@ def make_bundle(store: Store, record: ContainerRecord, settings: Settings) -> Bu
     )
     root = store.root_mount(record.layer_keys, record)
     return Bundle(record.id, container_spec(options), root, record.directory)
+
+
+def _confined(settings: Settings) -> dict[str, Any]:
+    """What was asked beside the usual isolation, which costs nothing."""
+    if settings.confinement is None:
+        return {}
+    from cowl.container.confinement import check_rung, container_fields
+
+    check_rung(settings.confinement, rung())
+    return container_fields(settings.confinement, rung())
+
+
+def exec_confinement(settings: Settings) -> dict[str, Any]:
+    """The keywords of Runtime.exec that make a process as confined as the container's first."""
+    if settings.confinement is None:
+        return {}
+    from cowl.container.confinement import profile
+
+    mapped = "user" not in settings.confinement.shares(rung())
+    return {"profile": profile(settings.confinement), "mapped": mapped}
 
 
 def _with_mounts(store: Store, settings: Settings, files: list[Bind]) -> list[Bind]:
@@ -71,17 +92,30 @@ def make_process(
 ) -> dict[str, Any]:
     """The runtime-spec `process` of an exec: the container's environment and user unless said otherwise."""
     hostname = settings.hostname or _default_hostname(record, settings)
+    confined: dict[str, Any] = {}
+    if settings.confinement is not None:
+        from cowl.container.confinement import process_fields
+
+        confined = process_fields(settings.confinement, rung())
     options = ProcessOptions(
+        **confined,
         args=args,
         env=merge_env(_environment(settings.replace(tty=tty), hostname), env),
         cwd=workdir or settings.cwd,
-        user=find_user(store, record, user or settings.user),
+        user=_user(store, record, settings, user or settings.user),
         terminal=tty,
     )
     return process_spec(options)
 
 
-def find_user(store: Store, record: ContainerRecord, text: str) -> User:
+def _user(store: Store, record: ContainerRecord, settings: Settings, text: str) -> User:
+    """The user, with the groups of --group-add."""
+    if settings.confinement is None or not settings.confinement.group_add:
+        return find_user(store, record, text)
+    return find_user(store, record, text, settings.confinement.group_add)
+
+
+def find_user(store: Store, record: ContainerRecord, text: str, groups: tuple[str, ...] = ()) -> User:
     """The user by the container's own account files, as they are now; nothing of the host is asked."""
     view = store.view(record.layer_keys, record.upper)
 
@@ -91,11 +125,21 @@ def find_user(store: Store, record: ContainerRecord, text: str) -> User:
         except NotFound:
             return b""
 
-    return resolve_user(text, accounts("/etc/passwd"), accounts("/etc/group"))
+    user = resolve_user(text, accounts("/etc/passwd"), accounts("/etc/group"))
+    if not groups:
+        return user
+    more = (resolve_group(group, accounts("/etc/group")) for group in groups)
+    return user.replace(additional_gids=tuple(dict.fromkeys((*user.additional_gids, *more))))
 
 
 def _default_hostname(record: ContainerRecord, settings: Settings) -> str:
-    return os.uname().nodename if settings.network == "host" else record.id[:12]
+    shared = settings.network == "host" or _shares_name(settings)
+    return os.uname().nodename if shared else record.id[:12]
+
+
+def _shares_name(settings: Settings) -> bool:
+    """Whether its host name is the host's own, which nobody sets."""
+    return settings.confinement is not None and settings.confinement.uts == "host"
 
 
 def _environment(settings: Settings, hostname: str) -> tuple[str, ...]:

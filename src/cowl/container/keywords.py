@@ -21,3 +21,14 @@ class RunKeywords(TypedDict, total=False):
     labels: Mapping[str, str] | Sequence[str]
     tty: bool
     open_stdin: bool
+    cap_add: Sequence[str]
+    cap_drop: Sequence[str]
+    security_opt: Sequence[str]
+    privileged: bool
+    sysctls: Mapping[str, str] | Sequence[str]
+    group_add: Sequence[str | int]
+    pid: str
+    ipc: str
+    uts: str
+    userns: str
+    cgroupns: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-from cowl.container.bundle import make_bundle, make_process
+from cowl.container.bundle import exec_confinement, make_bundle, make_process
 from cowl.container.handle import Container, ContainerNotRunning
 from cowl.container.options import Settings, check_process, fold, words
 from cowl.container.result import RunTimeout
@@ -86,6 +86,11 @@ class Containers:
         """A container with its volumes, not started. Raises InvalidOptions, NameInUse, InvalidName."""
         config = ImageConfig.parse(image.config_bytes)
         settings = fold(name, config.config, command, options)
+        if options.confinement is not None:
+            from cowl.container.confinement import check_rung
+            from cowl.linux.probe import rung
+
+            check_rung(options.confinement, rung())
         volumes: Sequence[Claim] = ()
         if settings.mounts:
             from cowl.container.mounts import claims, with_names
@@ -267,7 +272,7 @@ class Containers:
         settings = Settings.from_json(record.settings)
         process = make_process(self.store, record, settings, args, extra, user, workdir, tty=tty)
         try:
-            return self._runtime().exec(record.process, process, Stdio(*stdio))
+            return self._runtime().exec(record.process, process, Stdio(*stdio), **exec_confinement(settings))
         except NoSuchProcess:
             raise ContainerNotRunning(record.id) from None
 

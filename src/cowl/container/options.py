@@ -10,11 +10,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
 
+    from cowl.container.confinement import Confinement
     from cowl.container.mounts import Mount
     from cowl.oci.image_config import ContainerConfig
 
 DEFAULT_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 NETWORKS = ("none", "host")
+CONFINEMENT = (
+    *("cap_add", "cap_drop", "security_opt", "privileged", "sysctls", "group_add"),
+    *("pid", "ipc", "uts", "userns", "cgroupns"),
+)  # the keywords that make a Confinement
 HOSTNAME_BYTES = 64  # sethostname(2)
 
 
@@ -29,6 +34,7 @@ class RunOptions(Value):
     binds       "source:target[:ro]" words, source an absolute path or the name of a volume; "target"
                 alone is an anonymous volume
     entrypoint  replaces the image's and drops its CMD, as Docker does; None keeps it, () clears it
+    confinement what it may more or less than others; None: nothing was asked
     """
 
     name: str = ""
@@ -44,6 +50,7 @@ class RunOptions(Value):
     tty: bool = False
     open_stdin: bool = False
     remove: bool = False
+    confinement: Confinement | None = None
 
 
 class Settings(Value):
@@ -67,10 +74,13 @@ class Settings(Value):
     open_stdin: bool
     stop_signal: str
     mounts: tuple[Mount, ...] = ()
+    confinement: Confinement | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values, for the store."""
-        return {**self.as_dict(), "mounts": [list(mount.as_dict().values()) for mount in self.mounts]}
+        mounts = [list(mount.as_dict().values()) for mount in self.mounts]
+        confinement = self.confinement and self.confinement.as_dict()
+        return {**self.as_dict(), "mounts": mounts, "confinement": confinement}
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Settings:
@@ -78,9 +88,9 @@ class Settings(Value):
         known: dict[str, Any] = {
             name: _frozen(value) if isinstance(value := stored[name], list) else value
             for name in cls._fields
-            if name != "mounts"
+            if name not in ("mounts", "confinement")
         }
-        return cls(**known, mounts=_mounts(stored))
+        return cls(**known, mounts=_mounts(stored), confinement=_confinement(stored))
 
 
 def as_words(what: str, value: Sequence[str]) -> tuple[str, ...]:
@@ -116,6 +126,10 @@ def fold(image: str, config: ContainerConfig, command: Sequence[str], options: R
     workdir = options.workdir or config.working_dir or "/"
     check_process(args, options.env, workdir, options.user)
     check_hostname(options.hostname)
+    if options.confinement is not None:
+        from cowl.container.confinement import check_confinement
+
+        check_confinement(options.confinement, options.network, options.hostname)
     mounts: tuple[Mount, ...] = ()
     if options.binds or config.volumes:
         from cowl.container.mounts import fold_mounts
@@ -137,6 +151,7 @@ def fold(image: str, config: ContainerConfig, command: Sequence[str], options: R
         open_stdin=options.open_stdin,
         stop_signal=config.stop_signal,
         mounts=mounts,
+        confinement=options.confinement,
     )
 
 
@@ -181,6 +196,11 @@ def run_options(
     **rest: Any,
 ) -> RunOptions:
     """The keyword arguments of `Engine.run` and `Engine.start` as a value."""
+    confinement = {name: rest.pop(name) for name in CONFINEMENT if name in rest}
+    if any(confinement.values()):
+        from cowl.container.confinement import make_confinement
+
+        rest["confinement"] = make_confinement(**confinement)
     return RunOptions(
         env=words(env),
         labels=label_pairs(labels),
@@ -219,6 +239,18 @@ def _mounts(stored: Mapping[str, Any]) -> tuple[Mount, ...]:
     from cowl.container.mounts import Mount, fold_mounts
 
     return tuple(Mount(*row) for row in rows) if rows else fold_mounts((), words)
+
+
+def _confinement(stored: Mapping[str, Any]) -> Confinement | None:
+    found = stored.get("confinement")
+    if found is None:
+        return None
+    from cowl.container.confinement import Confinement
+
+    frozen: dict[str, Any] = {
+        name: _frozen(value) if isinstance(value, list) else value for name, value in found.items()
+    }
+    return Confinement(**frozen)
 
 
 def _frozen(items: list[Any]) -> tuple[Any, ...]:

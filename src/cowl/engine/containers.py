@@ -43,7 +43,7 @@ class ContainerCalls(Wiring):
             self._resolve(image, None),
             image,
             command,
-            _options(remove=remove, **options),
+            self._heeded(_options(remove=remove, **options)),
             data=input,
             timeout=timeout,
             check=check,
@@ -68,10 +68,18 @@ class ContainerCalls(Wiring):
         binds                  "source:target[:ro]" words; a source is an absolute path or the name of a
                                volume, which is made if it is missing. "target" alone is an anonymous one
         remove                 remove it when it ends (default True)
+        cap_add, cap_drop      capabilities, "ALL" among them; group_add: names or numbers of groups
+        security_opt           "no-new-privileges=false" (it is true otherwise), "seccomp=FILE" (Docker's
+                               form, or its text), "seccomp=unconfined", "systempaths=unconfined"
+        sysctls                a mapping, or "NAME=VALUE" words, of the container's own namespaces
+        ipc, uts, cgroupns     "private" (default) or "host"; ipc also "none": without /dev/shm
+        userns, privileged     userns="host" and, as root, privileged=True make the container's root the
+                               host's. privileged: all capabilities, no filter, no masks, all devices.
+                               A Warned event says what is given up
         """
         from cowl.container.run import start
 
-        chosen = _options(remove=remove, **options)
+        chosen = self._heeded(_options(remove=remove, **options))
         streams = (stdin, stdout, stderr)
         return start(self._containers, self._resolve(image, None), image, command, chosen, streams)
 
@@ -79,9 +87,20 @@ class ContainerCalls(Wiring):
         """A container that is not started; `options` are those of `start`. See `Container.start`."""
         from cowl.container.handle import Container
 
-        chosen = _options(remove=False, **options)
+        chosen = self._heeded(_options(remove=False, **options))
         service = self._containers
         return Container(service, service.create(self._resolve(image, None), image, command, chosen))
+
+    def _heeded(self, options: RunOptions) -> RunOptions:
+        """Says by an event what they give up, where that is grave."""
+        if options.confinement is not None:
+            from cowl.container.confinement import gives_up
+            from cowl.events import Warned
+            from cowl.linux.probe import rung
+
+            if said := gives_up(options.confinement, rung()):
+                self._emit(Warned(said))
+        return options
 
     def warm_up(self) -> None:
         """A hint that a `start`, `run` or `exec` follows: what that needs is loaded in a process beside.

@@ -53,7 +53,7 @@ CAPABILITIES = (
     "CAP_CHECKPOINT_RESTORE",
 )  # linux/capability.h: the index is the number
 
-_PDEATHSIG, _DUMPABLE, _NAME, _BOUNDING_DROP = 1, 4, 15, 24  # PR_SET_*, PR_CAPBSET_DROP
+_PDEATHSIG, _DUMPABLE, _KEEPCAPS, _NAME, _BOUNDING_DROP = 1, 4, 8, 15, 24  # PR_SET_*, PR_CAPBSET_DROP
 _NO_NEW_PRIVS, _AMBIENT, _AMBIENT_CLEAR = 38, 47, 4
 _NO_LIMIT = (1 << 64) - 1  # RLIM_INFINITY
 _VERSION_3 = 0x20080522
@@ -80,6 +80,11 @@ def drop_bounding(keep: int) -> None:
             if error.errno == errno.EINVAL:
                 return  # past the last one that this kernel knows
             raise
+
+
+def keep_capabilities() -> None:
+    """A change from root to another user takes no permitted capability away, until the next execve."""
+    call("prctl", _KEEPCAPS, 1, 0, 0, 0)
 
 
 def set_capabilities(permitted: int) -> None:

@@ -38,14 +38,14 @@ class EmbeddedRuntime:
     """
 
     def __init__(self) -> None:
-        self._launcher: Launcher | None = None
+        self._launchers: dict[bool, Launcher] = {}  # by whether it runs from a sealed copy
         self._standby: Standby | None = None
         self._keepers: list[int] = []
         self._lock = allocate_lock()
 
     def prepare(self) -> None:
         """See protocol.Runtime."""
-        if self._standby is None and self._launcher is None and single_threaded() and not _needs_sealing():
+        if self._standby is None and not self._launchers and single_threaded() and not _needs_sealing():
             from cowl.runtime.standby import Standby
 
             self._standby = Standby()
@@ -57,19 +57,29 @@ class EmbeddedRuntime:
         job = {
             "rung": require_containers(),
             "spec": bundle.spec,
+            "mapped": any(item["type"] == "user" for item in bundle.spec["linux"]["namespaces"]),
             "lowers": root.lowers,
             "upper": root.upper,
             "work": root.work,
         }
         return self._do(job, stdio)
 
-    def exec(self, init: ProcessId, process: dict[str, Any], stdio: Stdio) -> EmbeddedProcess:
+    def exec(
+        self,
+        init: ProcessId,
+        process: dict[str, Any],
+        stdio: Stdio,
+        *,
+        profile: dict[str, Any] | None = None,
+        mapped: bool = True,
+    ) -> EmbeddedProcess:
         """See protocol.Runtime."""
         job = {
             "rung": rung(),
             "init": list(init.as_dict().values()),
             "process": process,
-            "profile": default_profile(process["capabilities"]["bounding"]),
+            "profile": default_profile(process["capabilities"]["bounding"]) if profile is None else profile,
+            "mapped": mapped,
         }
         return self._do(job, stdio)
 
@@ -79,9 +89,9 @@ class EmbeddedRuntime:
             self._standby.close()
             self._standby = None
         self._reap()
-        if self._launcher is not None:
-            self._launcher.close()
-            self._launcher = None
+        for launcher in self._launchers.values():
+            launcher.close()
+        self._launchers.clear()
 
     def _do(self, job: dict[str, Any], stdio: Stdio) -> EmbeddedProcess:
         self._reap()
@@ -97,21 +107,27 @@ class EmbeddedRuntime:
             raise
 
     def _submit(self, job: dict[str, Any], stdio: Stdio, ours: int, theirs: int) -> None:
+        if not job["mapped"]:  # its root is the host's: it could write our executable
+            self._have_launched(job, stdio, theirs, sealed=True)
+            return
         with self._lock:
             standby, self._standby = self._standby, None
         if standby is not None:
             standby.submit(job, stdio, theirs)
             return
         sealed = _needs_sealing()
-        if self._launcher is None and single_threaded() and not sealed:
+        if not self._launchers and single_threaded() and not sealed:
             self._keepers.append(_fork_keeper(job, stdio, ours, theirs))
             return
+        self._have_launched(job, stdio, theirs, sealed=sealed)
+
+    def _have_launched(self, job: dict[str, Any], stdio: Stdio, theirs: int, *, sealed: bool) -> None:
         with self._lock:
-            if self._launcher is None:
+            launcher = self._launchers.get(sealed)
+            if launcher is None:
                 from cowl.runtime.launcher import Launcher
 
-                self._launcher = Launcher(sealed=sealed)
-            launcher = self._launcher
+                launcher = self._launchers[sealed] = Launcher(sealed=sealed)
         try:
             launcher.submit(job, stdio, theirs)
         except Unavailable:
@@ -121,9 +137,10 @@ class EmbeddedRuntime:
     def _bury(self, launcher: Launcher) -> None:
         """Lets the next start have a new launcher in the place of one that was killed."""
         with self._lock:
-            if self._launcher is launcher:
-                self._launcher = None
-                launcher.close()
+            for sealed, known in [*self._launchers.items()]:
+                if known is launcher:
+                    del self._launchers[sealed]
+                    launcher.close()
 
     def _reap(self) -> None:
         """Buries the keepers that have ended, without waiting."""

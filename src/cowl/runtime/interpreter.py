@@ -19,6 +19,7 @@ from cowl.runtime import binding, targets
 from cowl.runtime import operations as op
 from cowl.runtime.execution import execute
 from cowl.runtime.failures import (
+    MountTargetRefused,
     StepFailed,
     UserNotMapped,
     WorkingDirectoryRefused,
@@ -94,6 +95,8 @@ class Interpreter:
 
     def mount_root(self, step: op.MountRoot) -> None:
         self._root = binding.mount_overlay(self._scratch, "root", step.lowers, step.upper, step.work)
+        if step.attributes:
+            mounts.set_attributes(self._root, _attributes(step.attributes))
 
     def mount_filesystem(self, step: op.MountFilesystem) -> None:
         target = targets.directory(self._root, step.target, make=step.make, follow=step.follow)
@@ -104,7 +107,8 @@ class Interpreter:
         target = targets.existing(self._root, step.target)
         if target < 0:
             return  # a kernel without cgroups
-        attributes = mounts.READ_ONLY | mounts.NO_SUID | mounts.NO_DEV | mounts.NO_EXEC
+        attributes = mounts.NO_SUID | mounts.NO_DEV | mounts.NO_EXEC
+        attributes |= mounts.READ_ONLY if step.read_only else 0
         kind = "cgroup2" if _is_unified(step.target) else "tmpfs"
         targets.attach(mounts.new_filesystem(kind, (), attributes), target)
 
@@ -150,6 +154,15 @@ class Interpreter:
             targets.attach(mounts.clone_fd(self._slave), targets.new_file(self._root, "/dev/console"))
         channel.send(self._keeper, b"T", (master,))
         os.close(master)
+
+    def write_sysctl(self, step: op.WriteSysctl) -> None:
+        fd = targets.writable(self._root, f"/proc/sys/{step.name.replace('.', '/')}")
+        try:
+            if mounts.filesystem_magic(fd) != mounts.PROC_MAGIC:
+                raise MountTargetRefused(f"the sysctl {step.name} is not in a procfs")
+            os.write(fd, step.value.encode())
+        finally:
+            os.close(fd)
 
     def mask_path(self, step: op.MaskPath) -> None:
         target = targets.existing(self._root, step.path)
@@ -219,6 +232,9 @@ class Interpreter:
 
     def forbid_new_privileges(self, _step: op.ForbidNewPrivileges) -> None:
         credentials.forbid_new_privileges()
+
+    def keep_capabilities(self, _step: op.KeepCapabilities) -> None:
+        credentials.keep_capabilities()
 
     def become_user(self, step: op.BecomeUser) -> None:
         os.umask(step.umask)
@@ -307,6 +323,8 @@ def _hint(operation: op.Operation, error: OSError) -> str:
         return (
             "the host's /proc is partly hidden (inside another container?): run that with an unmasked /proc"
         )
+    if isinstance(operation, op.WriteSysctl):
+        return "does this kernel have it, and let a container's root write it?"
     if isinstance(operation, op.MountRoot | op.BindOverlay):
         return "overlayfs refused the layers; the kernel's log (dmesg) says why"
     return ""

@@ -49,7 +49,8 @@ def read_job(job: dict[str, Any]) -> Job:
     if "spec" in job:
         root = RootMount(tuple(job["lowers"]), job["upper"], job["work"])
         return Job(plan(job["spec"], root, job["rung"]))
-    return Job(plan_exec(job["process"], job["profile"], job["rung"]), ProcessId(*job["init"]))
+    todo = plan_exec(job["process"], job["profile"], job["rung"], mapped=job["mapped"])
+    return Job(todo, ProcessId(*job["init"]))
 
 
 def keep(job: Job, stdio: Stdio, reply: int, owner: int) -> NoReturn:

@@ -68,6 +68,7 @@ class MountRoot(Operation):
     lowers: tuple[str, ...]
     upper: str = ""
     work: str = ""
+    attributes: tuple[str, ...] = ()
 
 
 class MountFilesystem(Operation):
@@ -85,9 +86,10 @@ class MountFilesystem(Operation):
 
 
 class MountCgroup(Operation):
-    """The cgroup namespace's own hierarchy (v2), read-only; on a v1 or hybrid host an empty directory."""
+    """The cgroup namespace's own hierarchy (v2); on a v1 or hybrid host an empty directory."""
 
     target: str
+    read_only: bool = True
 
 
 class BindSystem(Operation):
@@ -161,6 +163,13 @@ class OpenTerminal(Operation):
     console: bool
 
 
+class WriteSysctl(Operation):
+    """Sets a parameter of one of the container's own namespaces, before /proc/sys is read-only."""
+
+    name: str
+    value: str
+
+
 class MaskPath(Operation):
     """Hides a path, if it exists: a file under /dev/null, a directory under an empty tmpfs."""
 
@@ -210,6 +219,10 @@ class DropBounding(Operation):
 
 class ForbidNewPrivileges(Operation):
     """no_new_privs."""
+
+
+class KeepCapabilities(Operation):
+    """Another user than root keeps what it may until it is taken away, or until the payload is executed."""
 
 
 class BecomeUser(Operation):

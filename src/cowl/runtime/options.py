@@ -6,6 +6,10 @@ from cowl.linux.rung import ROOT
 from cowl.runtime.user import ROOT_USER, User
 from cowl.value import Value
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 # Docker's default set without MKNOD, NET_RAW and AUDIT_WRITE
 CAPABILITIES = (
     "CAP_CHOWN",
@@ -72,7 +76,11 @@ class MemoryFile(Value):
 
 
 class ProcessOptions(Value):
-    """One process. `env` are "KEY=value" words; HOME is added from the user's account if it is not there."""
+    """One process. `env` are "KEY=value" words; HOME is added from the user's account if it is not there.
+
+    confined            system calls filtered, kernel paths masked or read-only, no new privileges
+    no_new_privileges   the last of these alone; None: as `confined` says
+    """
 
     args: tuple[str, ...]
     env: tuple[str, ...] = ()
@@ -81,6 +89,7 @@ class ProcessOptions(Value):
     terminal: bool = False
     capabilities: tuple[str, ...] = CAPABILITIES
     confined: bool = True
+    no_new_privileges: bool | None = None
 
 
 class ContainerOptions(ProcessOptions):
@@ -90,9 +99,13 @@ class ContainerOptions(ProcessOptions):
     read_only   the root file system can't be written
     tmpfs       absolute targets of empty writable file systems in memory
     mounts      more to mount, in this order, after all the others
-    confined    system calls filtered, kernel paths masked or read-only, no new privileges
     limits      (RLIMIT_..., soft, hard), over the usual ones; they must be enforced
-    shm_bytes   the room in /dev/shm
+    shm_bytes   the room in /dev/shm; 0: there is none
+    seccomp     a `linux.seccomp` object; None: the usual one, if `confined`
+    system_paths  whether the kernel's paths are masked and read-only; None: as `confined` says
+    shared      namespaces that are the host's: of "cgroup", "ipc", "user", "uts"
+    sysctls     (name, value), of namespaces of its own
+    devices     the host's devices are there, and the kernel's files can be written
     rung        of cowl.linux.rung: decides the id maps
     """
 
@@ -104,4 +117,9 @@ class ContainerOptions(ProcessOptions):
     mounts: tuple[Bind | Tmpfs | Overlay | MemoryFile, ...] = ()
     limits: tuple[tuple[str, int, int], ...] = ()
     shm_bytes: int = SHM_BYTES
+    seccomp: dict[str, Any] | None = None
+    system_paths: bool | None = None
+    shared: tuple[str, ...] = ()
+    sysctls: tuple[tuple[str, str], ...] = ()
+    devices: bool = False
     rung: str = ROOT

@@ -47,6 +47,8 @@ RLIMITS = {
     "RLIMIT_RTTIME": 15,
 }
 _PROTECTED = ("/proc", "/sys")
+_SYSTEMS = (*_PROTECTED, "/sys/fs/cgroup")  # what of the host's may be bound there
+_FILTERS = ("CAP_SYS_ADMIN",)
 _MOUNT_WORDS = (*ATTRIBUTES, "rbind", "bind", "rprivate", "private", "rw", "idmap", "relatime", "strictatime")
 _IGNORED_OPTIONS = ("newinstance",)  # devpts has known nothing else since Linux 4.7
 
@@ -101,18 +103,21 @@ class Plan(Value):
 
 def plan(spec: dict[str, Any], root: RootMount, rung: str) -> Plan:
     """The plan of a container. Raises UnsupportedSpec, ProtectedTarget."""
-    layers, collected = _layers(root, rung)
-    binds: list[op.Source] = []
     linux = spec["linux"]
     namespaces = tuple(item["type"] for item in linux["namespaces"])
+    mapped = "user" in namespaces
+    nodes = mapped or any(rule["allow"] for rule in linux.get("resources", {}).get("devices", ()))
+    layers, collected = _layers(root, nodes=nodes, idmap=mapped and rung == ROOT)
+    binds: list[op.Source] = []
     uids, gids = _ranges(linux["uidMappings"]), _ranges(linux["gidMappings"])
     steps = [
-        op.BecomeMapped(uids[0][0], gids[0][0], rung == ROOT),
+        op.BecomeMapped(uids[0][0] if uids else 0, gids[0][0] if gids else 0, rung == ROOT),
         op.IsolateMounts(),
         op.MountScratch(),
         *collected,
-        *_mounts(spec["mounts"], len(layers), binds, rung),
+        *_mounts(spec["mounts"], len(layers), binds, idmap=mapped and rung == ROOT),
         *_terminal(spec["process"], console=True),
+        *(op.WriteSysctl(name, value) for name, value in linux.get("sysctl", {}).items()),
         *(op.MaskPath(path) for path in linux["maskedPaths"]),
         *(op.ProtectPath(path) for path in linux["readonlyPaths"]),
         *([op.ProtectRoot()] if spec["root"]["readonly"] else []),
@@ -121,26 +126,31 @@ def plan(spec: dict[str, Any], root: RootMount, rung: str) -> Plan:
         op.EnterRoot(),
         *_process(spec["process"], linux["seccomp"], rung),
     ]
-    shared = _shared(spec["process"], rung)
+    shared = _shared(spec["process"], rung, mapped=mapped)
     return Plan(rung, namespaces, uids, gids, (*layers, *binds), *shared, tuple(steps))
 
 
-def plan_exec(process: dict[str, Any], profile: dict[str, Any], rung: str) -> Plan:
-    """The plan of one more process in a running container, once its namespaces are entered."""
-    mapped = [op.BecomeMapped(0, 0, True)] if rung == ROOT else []
-    steps = [*mapped, *_terminal(process, console=False), *_process(process, profile, rung)]
-    return Plan(rung, (), (), (), (), *_shared(process, rung), tuple(steps))
+def plan_exec(process: dict[str, Any], profile: dict[str, Any], rung: str, *, mapped: bool = True) -> Plan:
+    """The plan of one more process in a running container, once its namespaces are entered.
+
+    mapped  the container has a user namespace of its own
+    """
+    ids = [op.BecomeMapped(0, 0, True)] if rung == ROOT else []
+    steps = [*ids, *_terminal(process, console=False), *_process(process, profile, rung)]
+    return Plan(rung, (), (), (), (), *_shared(process, rung, mapped=mapped), tuple(steps))
 
 
-def _layers(root: RootMount, rung: str) -> tuple[list[op.Source], list[op.Operation]]:
-    stack = _Stack(root, 0, rung)
-    return stack.sources, [*stack.collected, op.MountRoot(stack.lowers, stack.upper, stack.work)]
+def _layers(root: RootMount, *, nodes: bool, idmap: bool) -> tuple[list[op.Source], list[op.Operation]]:
+    """Without `nodes` no device node in them opens a device; in a user namespace none does anyway."""
+    stack = _Stack(root, 0, idmap=idmap)
+    attributes = () if nodes else ("nodev",)
+    return stack.sources, [*stack.collected, op.MountRoot(stack.lowers, stack.upper, stack.work, attributes)]
 
 
 class _Stack:
     """An overlay's trees as sources `first`, ... of the same names; upper and work share the first."""
 
-    def __init__(self, root: RootMount, first: int, rung: str) -> None:
+    def __init__(self, root: RootMount, first: int, *, idmap: bool) -> None:
         trees = list(root.lowers)
         self.upper = self.work = ""
         if root.upper:
@@ -152,28 +162,28 @@ class _Stack:
             self.work = f"{first}/{os.path.basename(root.work)}"
         names = tuple(str(first + number) for number in range(len(trees)))
         self.lowers = names[1:] if root.upper else names
-        self.sources = [op.Source(path, idmap=rung == ROOT) for path in trees]
+        self.sources = [op.Source(path, idmap=idmap) for path in trees]
         self.collected: list[op.Operation] = [op.CollectLayer(int(name), name) for name in names]
 
 
 def _mounts(
-    mounts: list[dict[str, Any]], first: int, binds: list[op.Source], rung: str
+    mounts: list[dict[str, Any]], first: int, binds: list[op.Source], *, idmap: bool
 ) -> Iterator[op.Operation]:
     for number, mount in enumerate(mounts):
         kind, target, options = mount["type"], mount["destination"], tuple(mount["options"])
         attributes = tuple(word for word in options if word in ATTRIBUTES)
-        if kind == "bind" and mount["source"] in _PROTECTED:
+        if kind == "bind" and mount["source"] in _SYSTEMS:
             yield op.BindSystem(mount["source"], target, attributes)
         elif kind == "bind":
             _check_target(target)
-            idmap = "idmap" in options and rung == ROOT
-            binds.append(op.Source(mount["source"], idmap, "rbind" in options, True))
+            source = op.Source(mount["source"], idmap and "idmap" in options, "rbind" in options, True)
+            binds.append(source)
             yield op.BindSource(first + len(binds) - 1, target, attributes)
         elif kind == "cgroup":
-            yield op.MountCgroup(target)
+            yield op.MountCgroup(target, "ro" in options)
         elif kind == "overlay":
             _check_target(target)
-            stack = _Stack(_root_of(mount), first + len(binds), rung)
+            stack = _Stack(_root_of(mount), first + len(binds), idmap=idmap)
             binds += stack.sources
             yield from stack.collected
             yield _overlay(stack, mount, attributes)
@@ -247,23 +257,30 @@ def _process(process: dict[str, Any], profile: dict[str, Any], rung: str) -> Ite
     yield op.EnterDirectory(process["cwd"], make=True)
     yield op.StartSession()
     yield op.DropBounding(tuple(held["bounding"]))
+    become = op.BecomeUser(user["uid"], user["gid"], tuple(dict.fromkeys(groups)), user["umask"])
+    rights = op.SetCapabilities(tuple(held["permitted"]) if user["uid"] == 0 else ())
+    filters = rung == SINGLE or profile != no_profile()
+    install = [op.InstallFilter(profile, supervised=rung == SINGLE)] if filters else []
     if process["noNewPrivileges"]:
-        yield op.ForbidNewPrivileges()
-    yield op.BecomeUser(user["uid"], user["gid"], tuple(dict.fromkeys(groups)), user["umask"])
-    yield op.SetCapabilities(tuple(held["permitted"]) if user["uid"] == 0 else ())
-    yield op.DieWithParent()
-    if rung == SINGLE or profile != no_profile():
-        yield op.InstallFilter(profile, supervised=rung == SINGLE)
+        yield from (op.ForbidNewPrivileges(), become, rights, op.DieWithParent(), *install)
+    else:
+        # The kernel takes a filter from who has CAP_SYS_ADMIN, so that goes after it, not before.
+        right = op.SetCapabilities((*rights.names, *(() if "CAP_SYS_ADMIN" in rights.names else _FILTERS)))
+        yield from (op.KeepCapabilities(), become, right, *install, rights, op.DieWithParent())
     yield op.Execute(tuple(process["args"]), tuple(process["env"]))
 
 
-def _shared(process: dict[str, Any], rung: str) -> tuple[tuple[op.Limit, ...], tuple[int, ...], bool]:
+def _shared(
+    process: dict[str, Any], rung: str, *, mapped: bool
+) -> tuple[tuple[op.Limit, ...], tuple[int, ...], bool]:
     """What the keeper does for a first process and for exec alike: limits, owner, terminal."""
-    return _limits(process), _owner(process, rung), process["terminal"]
+    return _limits(process), _owner(process, rung, mapped=mapped), process["terminal"]
 
 
-def _owner(process: dict[str, Any], rung: str) -> tuple[int, ...]:
+def _owner(process: dict[str, Any], rung: str, *, mapped: bool) -> tuple[int, ...]:
     user = process["user"]
+    if rung == ROOT and not mapped:
+        return user["uid"], user["gid"]
     if rung != ROOT or max(user["uid"], user["gid"]) >= IDS_COUNT:
         return ()
     return IDS_BASE + user["uid"], IDS_BASE + user["gid"]

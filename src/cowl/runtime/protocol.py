@@ -42,9 +42,19 @@ class Runtime(Protocol):
         Raises CommandNotFound, CommandNotExecutable and other CowlErrors; then nothing is left running.
         """
 
-    def exec(self, init: ProcessId, process: dict[str, Any], stdio: Stdio) -> Running:
+    def exec(
+        self,
+        init: ProcessId,
+        process: dict[str, Any],
+        stdio: Stdio,
+        *,
+        profile: dict[str, Any] | None = None,
+        mapped: bool = True,
+    ) -> Running:
         """Runs one more process (a runtime-spec `process`) in the container whose first is `init`.
 
+        profile  its `linux.seccomp` object; None: the usual one
+        mapped   the container has a user namespace of its own
         Raises as `start`, and NoSuchProcess when the container has ended.
         """
 

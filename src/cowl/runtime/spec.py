@@ -6,6 +6,7 @@ https://github.com/opencontainers/runtime-spec/blob/main/config.md
 from __future__ import annotations
 
 import os
+import stat
 
 from cowl.linux.rung import IDS_BASE, IDS_COUNT, SINGLE
 from cowl.runtime.options import MEMORY_FILE, Bind, MemoryFile, Overlay, Tmpfs
@@ -37,7 +38,12 @@ MASKED_PATHS = (
     "/sys/firmware",
     "/sys/fs/selinux",
 )
+_KINDS = ("user", "mount", "pid", "uts", "ipc", "cgroup")
 THERMAL_THROTTLE = "/sys/devices/system/cpu/cpu{}/thermal_throttle"
+_OWN_DIRECTORIES = ("/dev/pts", "/dev/shm", "/dev/mqueue")
+_OWN_DEVICES = tuple(
+    f"/dev/{name}" for name in ("null", "zero", "full", "random", "urandom", "tty", "ptmx", "console")
+)
 READONLY_PATHS = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
 
 
@@ -57,7 +63,7 @@ class Bundle(Value):
 
 def container_spec(options: ContainerOptions) -> dict[str, Any]:
     """The config of a container. Untrusted image settings reach it only as args, env, cwd and user."""
-    capabilities = list(options.capabilities)
+    guarded = options.confined if options.system_paths is None else options.system_paths
     return {
         "ociVersion": VERSION,
         "process": {**process_spec(options), "rlimits": _rlimits(options.limits)},
@@ -66,12 +72,14 @@ def container_spec(options: ContainerOptions) -> dict[str, Any]:
         "mounts": [*_system_mounts(options), *_user_mounts(options)],
         "linux": {
             "namespaces": [{"type": kind} for kind in _namespaces(options)],
-            "uidMappings": [_mapping(options, options.user.uid, os.geteuid())],
-            "gidMappings": [_mapping(options, options.user.gid, os.getegid())],
-            "maskedPaths": [*MASKED_PATHS, *_thermal_paths()] if options.confined else [],
-            "readonlyPaths": list(READONLY_PATHS) if options.confined else [],
+            "uidMappings": _mappings(options, options.user.uid, os.geteuid()),
+            "gidMappings": _mappings(options, options.user.gid, os.getegid()),
+            "sysctl": dict(options.sysctls),
+            "resources": {"devices": [{"allow": options.devices, "access": "rwm"}]},
+            "maskedPaths": [*MASKED_PATHS, *_thermal_paths()] if guarded else [],
+            "readonlyPaths": list(READONLY_PATHS) if guarded else [],
             "rootfsPropagation": "rprivate",
-            "seccomp": default_profile(capabilities) if options.confined else no_profile(),
+            "seccomp": _profile(options),
         },
     }
 
@@ -79,6 +87,7 @@ def container_spec(options: ContainerOptions) -> dict[str, Any]:
 def process_spec(options: ProcessOptions) -> dict[str, Any]:
     """The `process` object, for a container's first process and for exec alike."""
     capabilities = list(options.capabilities)
+    forbidden = options.no_new_privileges
     homed = any(word.startswith("HOME=") for word in options.env)
     env = options.env if homed else (*options.env, f"HOME={options.user.home}")
     return {
@@ -100,8 +109,14 @@ def process_spec(options: ProcessOptions) -> dict[str, Any]:
             "ambient": [],
         },
         "rlimits": _rlimits(),
-        "noNewPrivileges": options.confined,
+        "noNewPrivileges": options.confined if forbidden is None else forbidden,
     }
+
+
+def _profile(options: ContainerOptions) -> dict[str, Any]:
+    if options.seccomp is not None:
+        return options.seccomp
+    return default_profile(list(options.capabilities)) if options.confined else no_profile()
 
 
 def _rlimits(asked: tuple[tuple[str, int, int], ...] = ()) -> list[dict[str, Any]]:
@@ -112,15 +127,17 @@ def _rlimits(asked: tuple[tuple[str, int, int], ...] = ()) -> list[dict[str, Any
 
 
 def _namespaces(options: ContainerOptions) -> list[str]:
-    kinds = ["user", "mount", "pid", "uts", "ipc", "cgroup"]
+    kinds = [kind for kind in _KINDS if kind not in options.shared]
     return kinds if options.network == "host" else [*kinds, "network"]
 
 
-def _mapping(options: ContainerOptions, inside: int, outside: int) -> dict[str, int]:
+def _mappings(options: ContainerOptions, inside: int, outside: int) -> list[dict[str, int]]:
     """On the single-id rung the process's own id is the one that exists, so that getuid() tells it."""
+    if "user" in options.shared:
+        return []
     if options.rung == SINGLE:
-        return {"containerID": inside, "hostID": outside, "size": 1}
-    return {"containerID": 0, "hostID": IDS_BASE, "size": IDS_COUNT}
+        return [{"containerID": inside, "hostID": outside, "size": 1}]
+    return [{"containerID": 0, "hostID": IDS_BASE, "size": IDS_COUNT}]
 
 
 def _thermal_paths() -> list[str]:
@@ -132,16 +149,52 @@ def _system_mounts(options: ContainerOptions) -> list[dict[str, Any]]:
     terminals = ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"]
     if options.rung != SINGLE:
         terminals.append("gid=5")  # the group tty, where it is mapped
-    shm = [*guarded, "mode=1777", f"size={options.shm_bytes}"]
+    writable = "rw" if options.devices else "ro"
+    nodes = [] if options.devices else ["nodev"]  # what is bound there is on mounts of its own
     return [
         _mount("/proc", "proc", guarded),
-        _mount("/dev", "tmpfs", ["nosuid", "strictatime", "mode=755", "size=65536k"]),
+        _mount("/dev", "tmpfs", ["nosuid", *nodes, "strictatime", "mode=755", "size=65536k"]),
         _mount("/dev/pts", "devpts", terminals),
-        _mount("/dev/shm", "tmpfs", shm),
-        _mount("/dev/mqueue", "mqueue", guarded),
-        _sys_mount(options, [*guarded, "ro"]),
-        _mount("/sys/fs/cgroup", "cgroup", [*guarded, "relatime", "ro"]),
+        *_ipc_mounts(options, guarded),
+        _sys_mount(options, [*guarded, writable]),
+        _cgroup_mount(options, [*guarded, "relatime", writable]),
+        *(_device(path) for path in (_devices() if options.devices else ())),
     ]
+
+
+def _ipc_mounts(options: ContainerOptions, flags: list[str]) -> list[dict[str, Any]]:
+    """Shared memory and message queues: of the container's own ipc namespace, or the host's as they are."""
+    if "ipc" in options.shared:
+        shared = [path for path in ("/dev/shm", "/dev/mqueue") if os.path.isdir(path)]
+        return [_mount(path, "bind", ["rbind", "rprivate", *flags], path) for path in shared]
+    queues = _mount("/dev/mqueue", "mqueue", flags)
+    if not options.shm_bytes:
+        return [queues]
+    return [_mount("/dev/shm", "tmpfs", [*flags, "mode=1777", f"size={options.shm_bytes}"]), queues]
+
+
+def _cgroup_mount(options: ContainerOptions, flags: list[str]) -> dict[str, Any]:
+    """A cgroup file system shows the namespace that it was mounted in, and only its owner may mount it."""
+    if "cgroup" in options.shared:
+        return _mount("/sys/fs/cgroup", "bind", ["rbind", *flags], "/sys/fs/cgroup")
+    return _mount("/sys/fs/cgroup", "cgroup", flags)
+
+
+def _device(path: str) -> dict[str, Any]:
+    return _mount(path, "bind", ["nosuid", "noexec", "rw"], path)
+
+
+def _devices() -> list[str]:
+    """The host's device nodes but for those that every container has, and terminals of others."""
+    found = []
+    for directory, names, files in os.walk("/dev"):
+        names[:] = [name for name in names if f"{directory}/{name}" not in _OWN_DIRECTORIES]
+        for name in files:
+            path = f"{directory}/{name}"
+            kind = stat.S_IFMT(os.lstat(path).st_mode)
+            if kind in (stat.S_IFCHR, stat.S_IFBLK) and path not in _OWN_DEVICES:
+                found.append(path)
+    return found
 
 
 def _sys_mount(options: ContainerOptions, flags: list[str]) -> dict[str, Any]:

@@ -51,6 +51,11 @@ def existing(root: int, path: str) -> int:
         raise
 
 
+def writable(root: int, path: str) -> int:
+    """An existing file, opened to be written; no link leads to it."""
+    return openat2(root, path, os.O_WRONLY | os.O_CLOEXEC, 0, _STRICT)
+
+
 def new_file(root: int, path: str) -> int:
     """A file that was not there before."""
     return openat2(root, path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666, _STRICT)

@@ -60,6 +60,11 @@ def resolve_user(text: str, passwd: bytes, group: bytes) -> User:
     return user.replace(additional_gids=_memberships(user, group))
 
 
+def resolve_group(text: str, group: bytes) -> int:
+    """The id of a supplementary group, by its name or number. Raises InvalidUser, NoSuchUser."""
+    return _group_id(text, text, group)
+
+
 def _account(text: str, name: str, passwd: bytes) -> User:
     for fields in _records(passwd, 7):
         ids = _number(fields[2]), _number(fields[3])
