@@ -7,6 +7,7 @@ from cowl.accounting.removal_plan import make_plan
 from cowl.accounting.selection import Selection
 from cowl.errors import NotFound
 from cowl.store.apply import StoreChanged
+from cowl.store.disk import is_settled
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from cowl.accounting.reading import Reading
     from cowl.accounting.removal import RemovalPlan
     from cowl.store.apply import Receipt
-    from cowl.store.rows import Rows
+    from cowl.store.rows import ContainerRow, Rows
     from cowl.store.store import Store
 
 
@@ -156,7 +157,7 @@ class Planning:
     def _plan(self, selection: Selection, ledger: Ledger, *, measured: bool = False) -> RemovalPlan:
         """The plan of a selection; unless the ledger has all measures, what goes is measured first."""
         if not measured:
-            if self._settle and any(kind in (CONTAINER, CACHE, VOLUME) for kind, _ in selection.going):
+            if self._settle and _is_fresh(selection.rows, selection.going):
                 self._store.settle()
             ledger = ledger.with_own(_own(self._store, selection.rows, selection.going))
         return make_plan(selection, ledger, lambda: self._carry_out(selection, ledger))
@@ -176,6 +177,20 @@ class Planning:
         for target in killed:
             self._stop(target.id)
         return self._store.apply(targets, stopped=bool(killed))
+
+
+def _is_fresh(rows: Rows, going: dict[Object, None]) -> bool:
+    """Whether something goes that may have been written to since it was measured."""
+    return (
+        any((CONTAINER, row.id) in going and not _is_at_rest(row) for row in rows.containers)
+        or any((CACHE, row.id) in going and not row.measured_at for row in rows.cache_mounts)
+        or any((VOLUME, row.name) in going and not row.measured_at for row in rows.volumes)
+    )
+
+
+def _is_at_rest(row: ContainerRow) -> bool:
+    """One that never ran has nothing but empty directories."""
+    return row.state == "created" or is_settled(row)
 
 
 def _own(store: Store, rows: Rows, going: dict[Object, None]) -> dict[Object, Bytes]:

@@ -23,6 +23,7 @@ class RemovalNames:
         self.caches = {row.id: row for row in rows.cache_mounts}
         self.volumes = {row.name: row for row in rows.volumes}
         self._described: dict[Object, str] = {}
+        self._known: dict[Object, tuple[str, ...]] = {}
 
     def image_names(self, identity: str) -> tuple[str, ...]:
         """All names of an image, canonical and sorted."""
@@ -31,7 +32,12 @@ class RemovalNames:
 
     def of(self, thing: Object) -> tuple[str, ...]:
         """The names of an object."""
-        kind, identity = thing
+        found = self._known.get(thing)
+        if found is None:
+            found = self._known[thing] = self._of(*thing)
+        return found
+
+    def _of(self, kind: str, identity: str) -> tuple[str, ...]:
         if kind == IMAGE:
             return tuple(map(familiar_name, self.image_names(identity)))
         if kind == CONTAINER:

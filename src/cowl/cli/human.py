@@ -14,7 +14,7 @@ def size(count: float, digits: int = 4) -> str:
     Where rounding gives 1000 the next unit is taken: Docker prints "1e+03kB" there.
     """
     value, unit = float(count), 0
-    while float(f"{value:.{digits}g}") >= 1000 and unit < len(_UNITS) - 1:
+    while value >= 999 and float(f"{value:.{digits}g}") >= 1000 and unit < len(_UNITS) - 1:
         value /= 1000
         unit += 1
     return f"{value:.{digits}g}{_UNITS[unit]}"
