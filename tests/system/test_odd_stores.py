@@ -1,8 +1,10 @@
-"""Stores as they should not be: the clock jumped, names look like IDs."""
+"""Stores as they should not be: the clock jumped, names look like IDs, directories are gone or altered."""
 
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -161,4 +163,53 @@ def test_a_volume_called_like_an_id(used: Caller) -> None:
     used.cowl("volume", "rm", identity)
     assert used.text("volume", "ls", "-q") == "data"
     assert identity in used.text("ps", "-aq", "--no-trunc")
+    check(used.store)
+
+
+def places(root: Path) -> dict[str, list[Path]]:
+    return {
+        place: sorted((root / place).iterdir()) for place in ("layers", "containers", "volumes", "caches")
+    }
+
+
+@pytest.mark.parametrize("place", ["layers", "containers", "volumes"])
+def test_a_directory_that_is_gone(used: Caller, place: str) -> None:
+    """It is told, nothing is counted that is not there, and what is left can be removed."""
+    gone = places(used.store)[place]
+    for directory in gone:
+        shutil.rmtree(directory)
+    told = used.cowl("system", "check", status=None).stdout.decode()
+    for directory in gone:
+        assert directory.name[:12] in told
+    for words in LISTS:
+        used.cowl(*words, status=None)
+    with Engine(used.store) as engine:
+        assert engine.usage().total_allocated_bytes == look(used.store).total
+        assert min(engine.usage().owners.values()) >= 0
+    used.cowl("rm", "-v", "box", "other", status=None)
+    used.cowl("snapshot", "rm", "-f", "state", status=None)
+    used.cowl("volume", "rm", "data", status=None)
+    used.cowl("builder", "prune", "-af")
+    used.cowl("rmi", "-f", "app", BASE)
+    assert {name: found for name, found in places(used.store).items() if found} == {}
+    check(used.store)
+
+
+def test_an_altered_directory(used: Caller) -> None:
+    """check and df --verify name the layer; figures are those of the rows, and its removal still works."""
+    layer = next(path for path in places(used.store)["layers"] if os.path.exists(path / "diff" / "two"))
+    (layer / "diff" / "two").write_bytes(b"altered" * 10_000)
+    (layer / "diff" / "new").mkdir()
+    os.sync()
+    assert layer.name[:12] in used.cowl("system", "check", status=None).stdout.decode()
+    verified = used.cowl("system", "df", "--verify", status=None)
+    assert verified.returncode != 0
+    assert layer.name[:12] in verified.stdout.decode() + verified.stderr.decode()
+    for words in LISTS:
+        used.cowl(*words)
+    used.cowl("rm", "box", "other")
+    used.cowl("snapshot", "rm", "state")
+    used.cowl("builder", "prune", "-af")
+    used.cowl("rmi", "app")
+    assert not layer.exists()
     check(used.store)
