@@ -27,6 +27,7 @@ class Neighbours:
     """Which layers stand in one stack, of an image, container or snapshot."""
 
     def __init__(self, rows: Database | Transaction) -> None:
+        self._stacks = _digests(rows)
         stacks: dict[int, list[str]] = {}
         for stack, layer in rows.rows("SELECT stack, layer FROM stack_layers"):
             stacks.setdefault(stack, []).append(layer)
@@ -35,10 +36,18 @@ class Neighbours:
             for layer in layers:
                 self._near.setdefault(layer, set()).update(layers)
 
+    def hold(self, rows: Database | Transaction) -> bool:
+        """Whether there are still the same stacks."""
+        return self._stacks == _digests(rows)
+
     def meet(self, one: str, other: str) -> bool:
         """Whether a container may see both layers, as it does of every layer and itself."""
         near = self._near.get(one)
         return near is None or other in near or other not in self._near
+
+
+def _digests(rows: Database | Transaction) -> tuple[object, ...] | None:
+    return rows.row("SELECT group_concat(digest) FROM stacks")
 
 
 class Group:

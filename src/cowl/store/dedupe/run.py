@@ -134,7 +134,7 @@ class _Dedupe:
         self._done = self._done.replace(layers=listed, files=inventory.files)
 
     def _link(self, inventory: Inventory) -> None:
-        neighbours = Neighbours(self._database)
+        neighbours = self._neighbours = Neighbours(self._database)
         batch: list[Merge] = []
         for alike in inventory.alike():
             for same in self._twins.same(alike):
@@ -206,11 +206,12 @@ class _Dedupe:
     def _merge(self, transaction: Transaction, relinking: Relinking, batch: list[Merge]) -> None:
         """Moves names and writes the rows, under the lock."""
         usable = self._usable(transaction, batch)
-        neighbours = Neighbours(transaction)
+        if not self._neighbours.hold(transaction):
+            self._neighbours = Neighbours(transaction)
         with relinking:
             for merge in usable:
                 group = self._touched.groups.setdefault(merge.kept.number, Group(merge.kept))
-                if group.fits(merge.old.layers, neighbours):  # there may be new stacks
+                if group.fits(merge.old.layers, self._neighbours):  # there may be new stacks
                     group.take(merge.old.layers)
                     relinking.merge(merge)
         shared_inodes.add(transaction, relinking.shared)
