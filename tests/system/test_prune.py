@@ -125,19 +125,23 @@ def test_gc(based: Caller) -> None:
     assert based.text("system", "check") == "0 problems"
 
 
-def test_two_prunes_at_once(based: Caller) -> None:
-    argv = based.argv("system", "prune", "-af", "--json")
-    runs = [
-        subprocess.Popen(argv, env=based.env, cwd=based.home, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        for _ in range(3)
-    ]
-    before = walk(based)
-    said = [run.communicate() for run in runs]
-    assert [run.returncode for run in runs] == [0, 0, 0], said
-    receipts = [json.loads(out) for out, _ in said]
-    assert sum(len(each["removed"]) for each in receipts) == 4
-    assert before >= sum(each["freed_bytes"] for each in receipts) > 100_000
-    assert based.text("system", "check") == "0 problems"
+def test_what_was_agreed_to_is_done_as_shown_or_not_at_all(based: Caller) -> None:
+    argv = based.argv("image", "prune", "-a")
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    based.cowl("tag", BASE, "other")
+    with subprocess.Popen(argv, env=based.env, cwd=based.home, **pipes) as process:  # type: ignore[call-overload]
+        try:
+            shown = b""
+            while not shown.endswith(b"[y/N] "):
+                shown += os.read(process.stderr.fileno(), 4096)
+            based.cowl("rmi", "other")
+            out, said = process.communicate(b"y\n", timeout=60)
+        finally:
+            process.kill()
+    assert (process.returncode, out) == (1, b"")
+    assert b"the store changed since the plan was made: image busybox:latest has other names" in said
+    assert b"plan again" in said and b"Nothing was removed." in said
+    assert "busybox" in based.text("images")
 
 
 def test_a_running_container_goes_by_force_alone(based: Caller) -> None:

@@ -22,6 +22,7 @@ from cowl.linux.process import ProcessId
 from cowl.store import Store
 from cowl.store.apply import StoreChanged
 from cowl.store.containers import ContainerRunning
+from cowl.store.snapshot_record import SnapshotInUse
 
 
 def test_a_set_frees_what_its_parts_do_not(store: Store) -> None:
@@ -209,3 +210,37 @@ def test_a_plan_tells_itself_as_json_knows_it(store: Store) -> None:
         "stays": [],
         "refused": [],
     }
+
+
+def test_what_stays_says_who_needs_it(store: Store) -> None:
+    base, top = add_layer(store, "base"), add_layer(store, "top")
+    add_image(store, "child", [base, top])
+    parent = add_image(store, "parent", [base])
+    box = add_container(store, parent, "box", 5000)
+    store.containers.started(box.id, ProcessId.current())
+    store.containers.exited(box.id, 0)
+    taken = store.snapshots.freeze(box.id, "first")
+    about = (taken.image_id, taken.layer_keys, taken.settings)
+    store.containers.create("fork", *about, snapshot=taken)
+    plan = planning(store).removal(snapshots=["first"])
+    (stay,) = plan.stays
+    assert stay.needed_by == ("container fork",) and plan.objects == ()
+    with pytest.raises(SnapshotInUse, match="a container stands on it: fork"):
+        plan.apply()
+    forced = planning(store).removal(snapshots=["first"], force=True)
+    assert forced.frees == 0
+    assert {frozenset(stay.needed_by) for stay in forced.stays} == {
+        frozenset({"image child:latest", "image parent:latest", "container fork", "container box"}),
+        frozenset({"container fork", "container box"}),
+    }
+    gone = planning(store).removal(snapshots=["first"], containers=["fork", "box"])
+    assert [each.kind for each in gone.objects] == ["container", "container", "snapshot"]
+    applied(store, gone)
+    with store.lease("build") as lease:
+        lease.pin(top.key)
+        plan = planning(store).removal(images=["child"])
+        assert {stay.needed_by for stay in plan.stays} == {
+            ("image parent:latest",),
+            ("a running pull, build or commit",),
+        }
+        assert applied(store, plan).freed_bytes == 0
