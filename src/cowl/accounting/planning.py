@@ -195,7 +195,7 @@ def _is_at_rest(row: ContainerRow) -> bool:
 
 def _own(store: Store, rows: Rows, going: dict[Object, None]) -> dict[Object, Bytes]:
     """The bytes of the directories of what goes."""
-    boxes = store.measure_containers([row for row in rows.containers if (CONTAINER, row.id) in going])
+    boxes = store.measures.containers([row for row in rows.containers if (CONTAINER, row.id) in going])
     own: dict[Object, Bytes] = {
         (CONTAINER, identity): Bytes(found.size_bytes, found.total_allocated_bytes)
         for identity, found in boxes.items()
@@ -204,7 +204,7 @@ def _own(store: Store, rows: Rows, going: dict[Object, None]) -> dict[Object, By
     for mount in store.cache_mounts.measured(mounts) if mounts else ():
         own[CACHE, mount.id] = Bytes(mount.size_bytes, mount.allocated_bytes)
     volumes = [row for row in rows.volumes if (VOLUME, row.name) in going]
-    for name, size in store.measure_volumes(volumes, frozenset()).items() if volumes else ():
+    for name, size in store.measures.volumes(volumes, frozenset()).items() if volumes else ():
         own[VOLUME, name] = Bytes(*size)
     return own
 

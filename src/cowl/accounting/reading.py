@@ -52,30 +52,30 @@ class Reading(Value):
 def read_ledger(store: Store, rows: Rows | None = None) -> Ledger:
     """The ledger of a store, or of rows of it that were read before."""
     rows = store.rows() if rows is None else rows
-    return _ledger(store, rows, store.presence(rows))[0]
+    return _ledger(store, rows, store.measures.presence(rows))[0]
 
 
 def read(store: Store, rows: Rows | None = None, *, details: bool = False) -> Reading:
     """All of a store: rows, a fresh look at what has no recorded measure, no walk of any image."""
     rows = store.rows() if rows is None else rows
-    presence = store.presence(rows)
+    presence = store.measures.presence(rows)
     ledger, containers = _ledger(store, rows, presence)
-    rest = store.measure_rest()
+    rest = store.measures.rest()
     if presence.strangers:
-        rest = rest.replace(staging_bytes=rest.staging_bytes + store.stranger_bytes(presence))
+        rest = rest.replace(staging_bytes=rest.staging_bytes + store.measures.strangers(presence))
     told = _details(store, rows, presence) if details else None
     return Reading(ledger, containers, rest, presence, told)
 
 
 def _details(store: Store, rows: Rows, presence: Presence) -> Details:
     there = [row for row in rows.containers if (CONTAINER, row.id) not in presence.missing]
-    return Details(store.measure_copied_up(there), store.images.configs(), store.images.builds())
+    return Details(store.measures.copied_up(there), store.images.configs(), store.images.builds())
 
 
 def _ledger(store: Store, rows: Rows, presence: Presence) -> tuple[Ledger, Mapping[str, ContainerMeasure]]:
     gone = frozenset(presence.missing)
     containers = dict.fromkeys((name for kind, name in gone if kind == CONTAINER), _NO_MEASURE)
-    containers |= store.measure_containers(
+    containers |= store.measures.containers(
         [row for row in rows.containers if (CONTAINER, row.id) not in gone]
     )
     own: dict[Object, Bytes] = {
@@ -89,7 +89,7 @@ def _ledger(store: Store, rows: Rows, presence: Presence) -> tuple[Ledger, Mappi
             used.add((CACHE, mount.id))
     if rows.volumes:
         running = frozenset(row.id for row in rows.containers if row.state == "running")
-        for name, size in store.measure_volumes(rows.volumes, running).items():
+        for name, size in store.measures.volumes(rows.volumes, running).items():
             own[VOLUME, name] = Bytes(*size)
     if gone:
         own.update(dict.fromkeys(gone, NOTHING))

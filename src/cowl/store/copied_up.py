@@ -9,7 +9,7 @@ from cowl.store.faults import StoreFull
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from cowl.store.database import Database
     from cowl.store.rows import ContainerRow
@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 _ATTEMPTS = 5  # a tree may lose a file between listing and looking while its container works
 
 
-def measured_copies(
-    database: Database, rows: Sequence[ContainerRow], trees: Callable[[Sequence[str]], Sequence[str]]
-) -> dict[str, int]:
+def measured_copies(database: Database, rows: Sequence[ContainerRow]) -> dict[str, int]:
     """Apparent bytes by container: as recorded, or looked for afresh where they may have changed.
 
     Holds as long as the measure of the whole upper, and is recorded beside it.
@@ -34,9 +32,8 @@ def measured_copies(
         if settled and measured_at == row.measured_at:
             found[row.id] = size
             continue
-        found[row.id] = _measure(
-            f"{database.root.container(row.id)}/upper", MergedView(trees(row.layer_keys))
-        )
+        below = MergedView([database.root.diff(key) for key in dict.fromkeys(reversed(row.layer_keys))])
+        found[row.id] = _measure(f"{database.root.container(row.id)}/upper", below)
         if settled:
             fresh.append((row.id, found[row.id], row.measured_at))
     if fresh:

@@ -123,7 +123,7 @@ def _measure_whole(directory: str) -> tuple[int, int]:
 def measured_volumes(
     database: Database, rows: Sequence[VolumeRow], running: frozenset[str], clock: Callable[[], float]
 ) -> dict[str, tuple[int, int]]:
-    """See `Store.measure_volumes`."""
+    """See `Measures.volumes`."""
     found, settled = {}, []
     for row in rows:
         idle = running.isdisjoint(row.containers)

@@ -10,7 +10,7 @@ from cowl.linux.files import remove_tree
 from cowl.linux.root_mount import RootMount
 from cowl.store.containers import Containers
 from cowl.store.database import Database
-from cowl.store.faults import StoreFull, from_os
+from cowl.store.faults import from_os
 from cowl.store.fresh_upper import dress_root
 from cowl.store.garbage import delete
 from cowl.store.images import Images
@@ -38,15 +38,14 @@ if TYPE_CHECKING:
     from cowl.store.containers import ContainerRecord
     from cowl.store.contents import Contents, Stack
     from cowl.store.dedupe.report import Deduplication
-    from cowl.store.disk import ContainerMeasure, Rest
     from cowl.store.downloads import Downloads
     from cowl.store.failed_steps import FailedSteps
     from cowl.store.garbage import Deletion
     from cowl.store.layers import Stage
     from cowl.store.leases import Lease
+    from cowl.store.measures import Measures
     from cowl.store.notes import Notes
-    from cowl.store.presence import Presence
-    from cowl.store.rows import ContainerRow, Rows, VolumeRow
+    from cowl.store.rows import Rows
     from cowl.store.sharers import Sharers
     from cowl.store.snapshots import Snapshots
     from cowl.store.steps import Steps
@@ -139,6 +138,13 @@ class Store:
         return Volumes(self._database, self._owner, self.layers, self._clock)
 
     @property
+    def measures(self) -> Measures:
+        """What lies on disk beside layers; likewise."""
+        from cowl.store.measures import Measures
+
+        return Measures(self._database, self.containers, self._clock)
+
+    @property
     def failed_steps(self) -> FailedSteps:
         """What is kept of failed steps; likewise."""
         from cowl.store.failed_steps import FailedSteps
@@ -226,67 +232,6 @@ class Store:
         """The trees of a stack, topmost first. Of a layer that comes twice only the upper one can show,
         and overlayfs refuses the same directory a second time."""
         return [self.directory.diff(key) for key in dict.fromkeys(reversed(layer_keys))]
-
-    def measure_containers(self, rows: Sequence[ContainerRow]) -> dict[str, ContainerMeasure]:
-        """The bytes of containers, by ID: as recorded, or measured afresh where they may have changed.
-
-        What has come to rest since its exit is recorded, so that it is walked no more.
-        """
-        from cowl.store.disk import SETTLED_SECONDS, measure_container, recorded
-
-        found, settled = {}, {}
-        before = self._clock() - SETTLED_SECONDS
-        for row in rows:
-            known = recorded(self.directory, row)
-            found[row.id] = known or measure_container(self.directory, row)
-            if known is None and row.state == "exited" and row.finished_at < before:
-                settled[row.id] = found[row.id]
-        if settled:
-            try:
-                self.containers.measured(settled)
-            except StoreFull:
-                pass  # another time
-        return found
-
-    def measure_volumes(
-        self, rows: Sequence[VolumeRow], running: frozenset[str]
-    ) -> dict[str, tuple[int, int]]:
-        """(apparent bytes, bytes on disk of the whole directory) of volumes, by name.
-
-        As recorded, or measured afresh where they may have changed: `running` are the IDs of the
-        containers that run. What has come to rest is recorded, so that it is walked no more.
-        """
-        from cowl.store.disk import measured_volumes
-
-        return measured_volumes(self._database, rows, running, self._clock)
-
-    def measure_copied_up(self, rows: Sequence[ContainerRow]) -> dict[str, int]:
-        """How much of what containers wrote are files of their layers, in apparent bytes, by ID.
-
-        As recorded, or looked for afresh where it may have changed. See `cowl.layer.copied` for the rule.
-        """
-        from cowl.store.copied_up import measured_copies
-
-        return measured_copies(self._database, rows, self._trees)
-
-    def presence(self, rows: Rows) -> Presence:
-        """Which directories lack a row, and which rows a directory."""
-        from cowl.store.presence import presence
-
-        return presence(self._database, rows)
-
-    def stranger_bytes(self, presence: Presence) -> int:
-        """Bytes on disk of directories without a row: the next recovery takes them away."""
-        from cowl.store.disk import tree_bytes
-        from cowl.store.presence import parent
-
-        return sum(tree_bytes(f"{parent(self.directory, kind)}/{name}") for kind, name in presence.strangers)
-
-    def measure_rest(self) -> Rest:
-        """All but layers, containers, cache mounts and volumes."""
-        from cowl.store.disk import measure_rest
-
-        return measure_rest(self.directory)
 
     def measure_upper(self, container: ContainerRecord) -> Measure:
         """Measures a container's upper afresh."""

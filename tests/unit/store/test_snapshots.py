@@ -82,7 +82,7 @@ def test_what_was_measured_at_rest_is_not_measured_again(root: Path, monkeypatch
     with Store.open(Config(root=str(root)), clock=lambda: now[0]) as store:
         box = ends(store, boxed(store))
         now[0] += 100
-        store.measure_containers(store.rows().containers)
+        store.measures.containers(store.rows().containers)
 
         def never(_path: str) -> None:
             raise AssertionError
