@@ -121,6 +121,7 @@ class Machine(RuleBasedStateMachine):
         with self.store.layers.stage() as stage:
             for name, size in (("common", 9000), (f"own{number}", number * 3000), ("etc/all", 100)):
                 write(Path(stage.diff, name), bytes([65 + number * (name != "common")]) * size)
+                os.utime(f"{stage.diff}/{name}", (1e9, 1e9))  # dedupe asks for the same times too
             if number % 3 == 2:
                 make_whiteout(f"{stage.diff}/gone")
             return self.store.layers.commit(stage, DiffId.of(b"%d" % number), 1024)
@@ -302,6 +303,7 @@ class Machine(RuleBasedStateMachine):
             snapshots=few([snapshot.name for snapshot in self.snapshots()]),
             steps=few(sorted(step.key for step in self.engine.usage().cache)),
             cache_mounts=few([mount.id for mount in caches]),
+            volumes=few([volume.name for volume in self.engine.volumes()]),
             force=True,
         )
 
@@ -345,11 +347,29 @@ class Machine(RuleBasedStateMachine):
         except Conflict:
             assert not force
 
-    @rule(steps=st.booleans(), mounts=st.booleans())
-    def prune_build_cache(self, steps: bool, mounts: bool) -> None:
+    @rule(
+        kinds=st.sets(st.sampled_from(["containers", "images", "volumes", "build-cache"]), min_size=1),
+        every=st.booleans(),
+        old=st.booleans(),
+    )
+    def prune(self, kinds: set[str], every: bool, old: bool) -> None:
+        """As the prunes of the command line: never anything that something that stays needs."""
+        filters = ["until=24h"] if old and "volumes" not in kinds else []
+        self.apply(self.engine.plan_prune(*sorted(kinds), all=every, filters=filters))
+
+    @rule(keep=st.sampled_from([None, 0, 1_300_000, 1_400_000]), older=st.sampled_from(["", "7d"]))
+    def gc(self, keep: int | None, older: str) -> None:
+        """What goes is the least that is enough: without the last object the store would be too big."""
+        plan = self.engine.plan_gc(keep_bytes=keep, older=older, protect=["beef"])
+        assert "docker.io/library/beef:latest" not in str(plan.objects)
+        self.apply(plan)
+
+    @rule()
+    def dedupe(self) -> None:
+        """Identical files of different layers are one inode; what came free is what the walker misses."""
         before = look(self.root).content
-        freed = self.engine.prune_build_cache(steps=steps, mounts=mounts)
-        assert before - look(self.root).content == freed
+        report = self.engine.dedupe()
+        assert report.freed_bytes == before - look(self.root).content
 
     @rule()
     def collect(self) -> None:
