@@ -181,7 +181,10 @@ static void watch(int rounds) {
 /* Descriptor 9 is the executable that ran before: writes to it as soon as the kernel lets go of it. */
 static void overwrite(void) {
     int last = 0;
+    char link[4096] = "";
     printf("began\n");
+    if (readlink("/proc/self/fd/9", link, sizeof link - 1) > 0)
+        printf("program %s\n", link);
     fflush(stdout);
     for (long i = 0; i < 500000; i++) {
         int fd = open("/proc/self/fd/9", O_WRONLY);
@@ -193,6 +196,9 @@ static void overwrite(void) {
     }
     printf("refused %d\n", last);
 }
+
+/* Whose rights a program with the set-user-ID bit gets. */
+static void ids(void) { printf("%d %d\n", getuid(), geteuid()); }
 
 int main(int count, char **words) {
     const char *attack = count > 1 ? words[1] : "";
@@ -209,5 +215,7 @@ int main(int count, char **words) {
         watch(atoi(words[2]));
     else if (!strcmp(attack, "overwrite"))
         overwrite();
+    else if (!strcmp(attack, "ids"))
+        ids();
     return 0;
 }

@@ -157,3 +157,28 @@ def test_a_container_that_is_not_confined() -> None:
     assert kinds[-1] == "Execute"
     one = plan(container_spec(free.replace(rung=SINGLE)), ROOT_TREES, SINGLE)
     assert "InstallFilter" in _kinds(one.operations)
+
+
+def test_without_a_user_namespace() -> None:
+    options = OPTIONS.replace(shared=("user",), binds=(Bind("/h", "/b"),))
+    made = plan(container_spec(options), ROOT_TREES, ROOT)
+    assert "user" not in made.namespaces and made.uid_map == made.gid_map == ()
+    assert not any(source.idmap for source in made.sources)
+    assert made.owner == (1000, 1001)
+    assert op.MountRoot(("1", "2"), "0/upper", "0/work", ("nodev",)) in made.operations
+    everything = plan(container_spec(options.replace(devices=True)), ROOT_TREES, ROOT)
+    assert op.MountRoot(("1", "2"), "0/upper", "0/work") in everything.operations
+
+
+def test_a_filter_without_no_new_privileges_comes_before_the_rights_go() -> None:
+    made = plan(container_spec(OPTIONS.replace(no_new_privileges=False)), ROOT_TREES, ROOT)
+    steps = [*made.operations]
+    order = [op.KeepCapabilities, op.BecomeUser, op.SetCapabilities, op.InstallFilter, op.SetCapabilities]
+    order += [op.DieWithParent, op.Execute]
+    assert [type(step) for step in steps[-len(order) :]] == order
+    assert (steps[-5], steps[-3]) == (op.SetCapabilities(("CAP_SYS_ADMIN",)), op.SetCapabilities(()))
+
+
+def test_parameters_are_set_before_they_are_read_only() -> None:
+    steps = plan(container_spec(OPTIONS.replace(sysctls=(("net.x", "1"),))), ROOT_TREES, ROOT).operations
+    assert steps.index(op.WriteSysctl("net.x", "1")) < steps.index(op.ProtectPath("/proc/sys"))
