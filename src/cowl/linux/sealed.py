@@ -15,11 +15,14 @@ from cowl.linux.syscalls import call
 
 _EXECUTABLE = "/proc/self/exe"
 _MFD_EXEC = 0x10  # Linux 6.3: asked for where vm.memfd_noexec is 1
-_F_ADD_SEALS, _ALL_SEALS = 1033, 0xF  # seal, shrink, grow, write
+_F_ADD_SEALS, _F_GET_SEALS = 1033, 1034
+_ALL_SEALS, _SEAL_WRITE = 0xF, 0x8  # seal, shrink, grow, write
 
 
 def executable_is_own() -> bool:
     """Whether this process's user may write, or give themselves the right to write, its executable."""
+    if _is_sealed():
+        return False
     return os.stat(_EXECUTABLE).st_uid == os.geteuid() or os.access(_EXECUTABLE, os.W_OK)
 
 
@@ -38,6 +41,17 @@ def sealed_executable() -> int:
     finally:
         os.close(source)
     return copy
+
+
+def _is_sealed() -> bool:
+    """Whether this process runs from such a copy already."""
+    fd = os.open(_EXECUTABLE, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return bool(call("fcntl", fd, _F_GET_SEALS) & _SEAL_WRITE)
+    except OSError:  # EINVAL: no memory file
+        return False
+    finally:
+        os.close(fd)
 
 
 def _new_memory_file() -> int:

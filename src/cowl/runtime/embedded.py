@@ -12,9 +12,8 @@ from cowl.linux import channel
 from cowl.linux.namespaces import single_threaded
 from cowl.linux.probe import require_containers, rung
 from cowl.linux.process import ProcessId, send_signal
-from cowl.linux.rung import SINGLE
-from cowl.linux.sealed import executable_is_own
 from cowl.runtime.failures import ChildLost, decode
+from cowl.runtime.sealing import needs_sealing
 from cowl.runtime.seccomp_profile import default_profile
 from cowl.runtime.stdio import ExitStatus, StillRunning
 
@@ -22,6 +21,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from cowl.runtime.in_person import Kept
     from cowl.runtime.launcher import Launcher
     from cowl.runtime.spec import Bundle
     from cowl.runtime.standby import Standby
@@ -45,7 +45,7 @@ class EmbeddedRuntime:
 
     def prepare(self) -> None:
         """See protocol.Runtime."""
-        if self._standby is None and not self._launchers and single_threaded() and not _needs_sealing():
+        if self._standby is None and not self._launchers and single_threaded() and not needs_sealing():
             from cowl.runtime.standby import Standby
 
             self._standby = Standby()
@@ -53,16 +53,14 @@ class EmbeddedRuntime:
 
     def start(self, bundle: Bundle, stdio: Stdio) -> EmbeddedProcess:
         """See protocol.Runtime."""
-        root = bundle.root
-        job = {
-            "rung": require_containers(),
-            "spec": bundle.spec,
-            "mapped": any(item["type"] == "user" for item in bundle.spec["linux"]["namespaces"]),
-            "lowers": root.lowers,
-            "upper": root.upper,
-            "work": root.work,
-        }
-        return self._do(job, stdio)
+        return self._do(_job(bundle), stdio)
+
+    def start_in_person(self, bundle: Bundle, stdio: Stdio) -> Kept:
+        """As a child of this process, which must have one thread; see there. Raises as `start`."""
+        from cowl.runtime.in_person import start_in_person
+        from cowl.runtime.making import read_job
+
+        return start_in_person(read_job(_job(bundle)), stdio)
 
     def exec(
         self,
@@ -115,7 +113,7 @@ class EmbeddedRuntime:
         if standby is not None:
             standby.submit(job, stdio, theirs)
             return
-        sealed = _needs_sealing()
+        sealed = needs_sealing()
         if not self._launchers and single_threaded() and not sealed:
             self._keepers.append(_fork_keeper(job, stdio, ours, theirs))
             return
@@ -157,6 +155,10 @@ class EmbeddedProcess:
         self._pidfd = pidfd
         self._status: ExitStatus | None = None
 
+    def fileno(self) -> int:
+        """See protocol.Running."""
+        return self._reply
+
     def wait(self, timeout: float | None = None) -> ExitStatus:
         """See protocol.Running."""
         if self._status is not None:
@@ -197,9 +199,16 @@ class EmbeddedProcess:
             self.console = -1
 
 
-def _needs_sealing() -> bool:
-    """Whether containers' root could write the very interpreter that starts them (CVE-2019-5736)."""
-    return rung() == SINGLE and executable_is_own()
+def _job(bundle: Bundle) -> dict[str, Any]:
+    root = bundle.root
+    return {
+        "rung": require_containers(),
+        "spec": bundle.spec,
+        "mapped": any(item["type"] == "user" for item in bundle.spec["linux"]["namespaces"]),
+        "lowers": root.lowers,
+        "upper": root.upper,
+        "work": root.work,
+    }
 
 
 def _started(reply: int) -> EmbeddedProcess:
@@ -213,7 +222,8 @@ def _started(reply: int) -> EmbeddedProcess:
 
 
 def _fork_keeper(request: dict[str, Any], stdio: Stdio, ours: int, theirs: int) -> int:
-    from cowl.runtime.keeper import keep, read_job  # a threaded process never needs it
+    from cowl.runtime.keeper import keep  # a threaded process needs neither
+    from cowl.runtime.making import read_job
 
     job = read_job(request)
     owner = os.pidfd_open(os.getpid())

@@ -34,7 +34,8 @@ def carry_out(fds: tuple[int, ...], owner: int) -> NoReturn:
     owner   a pidfd of the process that the container must not outlive
     """
     from cowl.runtime.failures import encode
-    from cowl.runtime.keeper import keep, read_job
+    from cowl.runtime.keeper import keep
+    from cowl.runtime.making import read_job
     from cowl.runtime.stdio import Stdio
 
     body, reply, *standard = fds

@@ -215,23 +215,37 @@ def _mapped_ids(path: str) -> tuple[tuple[int, int], ...]:
     return tuple((int(first), int(count)) for first, _, count in rows)
 
 
-def serve(listener: int) -> None:
+def serve(listener: int, guarded: tuple[int, int] | None = None) -> None:
     """Answers until no process has the filter any more. The main loop of a process of its own.
 
     Keeps the listener only and closes all other descriptors: nobody shall wait for their end in vain.
     Call it in a single-threaded child that is already in the container's user namespace (made there, or
     `namespaces.enter(pidfd, USER)`) but not in its pid namespace: the container can neither see, trace
-    nor signal it. The child dies with its parent.
+    nor signal it. The child dies with its parent, unless it has to kill somebody first:
+
+    guarded  pidfds of the parent and of the process to be killed at its end
     """
     hide()
-    die_with_parent()
     nothing = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
-    arrange((nothing, nothing, nothing, listener))
+    arrange((nothing, nothing, nothing, listener, *(guarded or ())))
+    if guarded is None:
+        die_with_parent()
     supervisor = Supervisor(3)
     poll = select.poll()
     poll.register(supervisor, select.POLLIN)
+    if guarded is not None:
+        from cowl.linux.memory import give_back
+
+        poll.register(4, select.POLLIN)
+        give_back()
     try:
-        while not poll.poll()[0][1] & (select.POLLHUP | select.POLLERR):
+        while True:
+            ready = dict(poll.poll())
+            if 4 in ready:
+                call("pidfd_send_signal", 5, 9, None, 0)
+                return
+            if ready[3] & (select.POLLHUP | select.POLLERR):
+                return
             supervisor.handle_one()
     finally:
         supervisor.close()

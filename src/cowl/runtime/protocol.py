@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from cowl.linux.process import ProcessId
+from cowl.runtime.in_person import Kept
 from cowl.runtime.spec import Bundle
 from cowl.runtime.stdio import ExitStatus, Stdio
 
@@ -19,6 +20,9 @@ class Running(Protocol):
     @property
     def console(self) -> int:
         """The master end of its terminal, or -1. Closed by `close`."""
+
+    def fileno(self) -> int:
+        """A descriptor that becomes readable when it has ended; for poll(2), never to be read."""
 
     def wait(self, timeout: float | None = None) -> ExitStatus:
         """How it ended; may be asked again. Raises StillRunning after `timeout` seconds."""
@@ -40,6 +44,13 @@ class Runtime(Protocol):
         """Runs a container's first process; returns once it was executed.
 
         Raises CommandNotFound, CommandNotExecutable and other CowlErrors; then nothing is left running.
+        """
+
+    def start_in_person(self, bundle: Bundle, stdio: Stdio) -> Kept:
+        """Runs a container's first process as a child of this process, which has one thread: for a monitor.
+
+        Whatever helped to start it is gone when this returns, and nothing but the child has to be watched:
+        it goes on when this process executes another program. Raises as `start`.
         """
 
     def exec(

@@ -398,7 +398,7 @@ def test_without_the_capability_the_kernel_answers(box: Box) -> None:
 def test_a_dead_supervisor_leaves_no_call_hanging(box: Box) -> None:
     """The listener is closed before it answers: ENOSYS, at once."""
 
-    def serve_nothing(listener: int) -> None:
+    def serve_nothing(listener: int, guarded: tuple[int, int] | None = None) -> None:
         os.close(listener)
 
     original, owners.serve = owners.serve, serve_nothing

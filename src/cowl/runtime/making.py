@@ -1,0 +1,229 @@
+"""Making a process in namespaces of its own: what its parent does, from the clone to the payload."""
+
+from __future__ import annotations
+
+import os
+
+from cowl.errors import Denied
+from cowl.linux import channel, credentials, mounts, namespaces
+from cowl.linux.process import ProcessId, send_signal
+from cowl.linux.root_mount import RootMount
+from cowl.linux.rung import ROOT
+from cowl.runtime.child import become_payload, enter_and_fork
+from cowl.runtime.execution import READY
+from cowl.runtime.failures import ChildLost, decode, source_failure
+from cowl.runtime.operations import InstallFilter
+from cowl.runtime.plan import RLIMITS, Plan, plan, plan_exec
+from cowl.runtime.relay import Relay, interpose
+from cowl.value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from cowl.runtime.operations import Limit
+
+_KILL = 9
+
+
+class Job(Value):
+    """A plan; `init`: the first process of the running container that the payload joins."""
+
+    plan: Plan
+    init: ProcessId | None = None
+
+
+def read_job(job: dict[str, Any]) -> Job:
+    """A job as it travels in JSON. Raises UnsupportedSpec, ProtectedTarget."""
+    if "spec" in job:
+        root = RootMount(tuple(job["lowers"]), job["upper"], job["work"])
+        return Job(plan(job["spec"], root, job["rung"]))
+    todo = plan_exec(job["process"], job["profile"], job["rung"], mapped=job["mapped"])
+    return Job(todo, ProcessId(*job["init"]))
+
+
+class Making:
+    """One process in the making, by the single-threaded process that will be its parent.
+
+    Its streams are 0, 1 and 2 of this process. Afterwards `pidfd` is it, `console` the master of its
+    terminal, `listener` where the calls arrive that one id can't do; -1 where there is none.
+    """
+
+    def __init__(self, job: Job, settle: Callable[[tuple[int, int]], tuple[int, int]] | None = None) -> None:
+        """settle: is called in the child with the parent's end of the channel and its own, and gives them."""
+        self.pidfd = self.console = self.listener = -1
+        self.relays: list[Relay] = []
+        self._settle = settle
+        self._plan = job.plan
+        self._init = job.init
+        self._pid = self._child = -1
+
+    def make(self) -> ProcessId:
+        """From the clone to the execution. Raises what went wrong; then nothing is left of it."""
+        try:
+            self._make_child()
+            self._prepare()
+            # While the child mounts: two processes are faster than one.
+            process = ProcessId.of(self._pid)
+            program = _program(self._plan)
+            if program:
+                self._tell(program)
+            self._converse()
+        except BaseException:
+            self._kill()
+            raise
+        return process
+
+    def _make_child(self) -> None:
+        if not self._plan.terminal:
+            self.relays = interpose(os.geteuid(), may_give=bool(self._plan.owner))
+        self._child, theirs = channel.pair()
+        if self._init is None:
+            flags = 0
+            for kind in self._plan.namespaces:
+                flags |= namespaces.FLAGS[kind]
+            self._pid, self.pidfd = namespaces.clone(flags)
+            if self._pid == 0:
+                ends = self._child, theirs
+                become_payload(self._plan, *(self._settle(ends) if self._settle else ends))
+        else:
+            self._join(self._init, theirs)
+        os.close(theirs)
+        credentials.ignore_broken_pipes()  # not the child: it is made
+
+    def _join(self, init: ProcessId, theirs: int) -> None:
+        """A helper enters the container and leaves us its child: only a child is in the pid namespace."""
+        target = init.open()
+        kinds = _foreign_namespaces(init.pid)
+        helper, helper_fd = namespaces.clone()
+        if helper == 0:
+            enter_and_fork(target, kinds, self._plan, self._child, theirs)
+        data, fds = channel.receive(self._child)
+        os.waitpid(helper, 0)
+        _release(helper_fd, target)
+        if data[:1] != b"P":
+            raise decode(data[1:]) if data else ChildLost("the exec helper died")
+        self._pid, self.pidfd = int(data[1:]), fds[0]
+
+    def _prepare(self) -> None:
+        """What the child can't do by itself: id maps, idmapped sources, higher limits."""
+        todo = self._plan
+        sources: tuple[int, ...] = ()
+        if todo.uid_map:
+            namespaces.map_ids(self._pid, todo.uid_map, todo.gid_map, deny_setgroups=todo.rung != ROOT)
+        if todo.rung == ROOT:
+            sources = self._open_sources()
+        if todo.owner:
+            _own_pipes(todo.owner)
+        for limit in todo.limits:
+            _set_limit(self._pid, limit)
+        self._tell(b"G%d" % len(sources), sources)
+        _release(*sources)
+
+    def _tell(self, data: bytes, fds: tuple[int, ...] = ()) -> None:
+        """To the child. If it has given up already, what it said about that is still to be read."""
+        try:
+            channel.send(self._child, data, fds)
+        except BrokenPipeError:
+            pass
+
+    def _open_sources(self) -> tuple[int, ...]:
+        if not self._plan.sources:
+            return ()
+        users = namespaces.open_user_namespace(self._pid)
+        opened = []
+        for source in self._plan.sources:
+            try:
+                opened.append(mounts.clone_tree(source.path, recursive=source.recursive))
+                if source.idmap:
+                    mounts.set_idmap(opened[-1], users, recursive=source.recursive)
+            except OSError as error:
+                raise source_failure(source, error) from error
+        _release(users)
+        return tuple(opened)
+
+    def _converse(self) -> None:
+        """Listens to the child until it is the payload. Raises what it could not do."""
+        ready = False
+        while True:
+            data, fds = channel.receive(self._child)
+            if data == READY:
+                ready = True
+            elif data == b"T":
+                self.console = fds[0]
+            elif data == b"L":
+                self.listener = fds[0]
+            elif data:
+                raise decode(data[1:])
+            elif ready:
+                break
+            else:
+                raise ChildLost("the container's first process was killed while it was being set up")
+        _release(self._child)
+
+    def _kill(self) -> None:
+        if self.pidfd < 0:
+            return
+        try:
+            send_signal(self.pidfd, _KILL)
+            os.waitpid(self._pid, 0)
+        except (ProcessLookupError, ChildProcessError):
+            pass
+
+
+def _set_limit(pid: int, limit: Limit) -> None:
+    try:
+        credentials.set_limit(pid, limit.resource, limit.soft, limit.hard, firm=limit.firm)
+    except OSError as error:
+        name = next(name for name, number in RLIMITS.items() if number == limit.resource)
+        kind = name.removeprefix("RLIMIT_").lower()
+        raise Denied(
+            f"the limit {kind}={limit.soft}:{limit.hard} can't be set: {error.strerror}",
+            hint="an ordinary user can't go above the hard limit that it has (ulimit -H)",
+        ) from error
+
+
+def _program(todo: Plan) -> bytes:
+    """The compiled system call filter that the child will install, b"" for none.
+
+    Imported while the child mounts.
+    """
+    step = next((item for item in todo.operations if isinstance(item, InstallFilter)), None)
+    if step is None:
+        return b""
+    from cowl.runtime.filters import compile_filter
+
+    return compile_filter(step.profile, step.supervised)
+
+
+def _own_pipes(owner: tuple[int, ...]) -> None:
+    """Gives the payload its pipes; what has a name in a file system stays whose it is."""
+    for number in range(3):
+        if os.readlink(f"/proc/self/fd/{number}").startswith("pipe:"):
+            os.fchown(number, owner[0], owner[1])
+
+
+def _foreign_namespaces(pid: int) -> int:
+    """The namespaces of a process that are not ours already: entering one's own may be refused."""
+    flags = 0
+    for kind, file in _NAMESPACE_FILES.items():
+        if os.stat(f"/proc/{pid}/ns/{file}").st_ino != os.stat(f"/proc/self/ns/{file}").st_ino:
+            flags |= namespaces.FLAGS[kind]
+    return flags
+
+
+_NAMESPACE_FILES = {
+    "user": "user",
+    "mount": "mnt",
+    "pid": "pid",
+    "uts": "uts",
+    "ipc": "ipc",
+    "network": "net",
+    "cgroup": "cgroup",
+}
+
+
+def _release(*fds: int) -> None:
+    for fd in fds:
+        os.close(fd)
