@@ -10,7 +10,7 @@ import fcntl
 import os
 
 from cowl.errors import Conflict
-from cowl.store.container_record import NoSuchContainer
+from cowl.store.container_record import ACTIVE, NoSuchContainer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -84,5 +84,5 @@ class ContainerNotStopped(Conflict):
 
 def check_stopped(record: ContainerRecord) -> None:
     """Raises ContainerNotStopped."""
-    if record.state == "running":
+    if record.state in ACTIVE:
         raise ContainerNotStopped(record.id, record.name)

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from cowl.store.stacks import Stack
 
 
+ACTIVE = ("running", "paused", "restarting")  # what has a process, or will have one again by itself
+
+
 class NoSuchContainer(NotFound):
     """No container goes by that name or ID. Field: text."""
 
@@ -45,9 +48,9 @@ class NameInUse(Conflict):
 class ContainerRunning(Conflict):
     """A running container can't be removed. Fields: name, container_id."""
 
-    def __init__(self, name: str, container_id: str) -> None:
+    def __init__(self, name: str, container_id: str, state: str = "running") -> None:
         super().__init__(
-            f'cannot remove container "/{name}": container is running:'
+            f'cannot remove container "/{name}": container is {state}:'
             " stop the container before removing or force remove"
         )
         self.name = name
@@ -57,13 +60,18 @@ class ContainerRunning(Conflict):
 class ContainerRecord(Value):
     """A container as the store holds it.
 
-    state            "created", "running" or "exited"; exit_code is 0 until it exited
+    state            "created", "running", "paused", "restarting" (between two runs), "exited" or "dead"
+    exit_code        0 until it exited; of the last run while it is restarting
     process          its first process, once started
     settings         what the container room keeps: JSON objects as a dict
     created_at       seconds since the epoch, like started_at and finished_at (0.0: not yet)
     directory        absolute; holds upper/, work/ and the container room's files
     stack            the layers of its root; `layers` and `layer_keys` read them
     image_layers     how many of them, from below, are its image's own; the rest was its upper once
+    restarts         how often its restart policy has started it again
+    wish             what it was asked: "" nothing, "stop" or "restart"; see `Containers.ask`
+    monitored        whether it has a monitor, which records its end
+    error            why it could not be started, "" if it could
     snapshot_id      what it was forked from or restored to, "" if from nothing
     size_bytes       of its upper, apparent, as measured at its exit; None: measure afresh
     allocated_bytes  of its upper, blocks on disk, likewise
@@ -88,6 +96,10 @@ class ContainerRecord(Value):
     overhead_bytes: int | None
     image_layers: int
     snapshot_id: str
+    restarts: int
+    wish: str
+    monitored: bool
+    error: str
 
     @property
     def layers(self) -> tuple[Layer, ...]:

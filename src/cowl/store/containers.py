@@ -6,12 +6,13 @@ import json
 import os
 
 from cowl.linux.process import ProcessId
+from cowl.store.container_life import ContainerLife
+from cowl.store.container_record import ACTIVE
 from cowl.store.container_record import AmbiguousContainerId as AmbiguousContainerId
 from cowl.store.container_record import ContainerRecord as ContainerRecord
 from cowl.store.container_record import ContainerRunning as ContainerRunning
 from cowl.store.container_record import NameInUse as NameInUse
 from cowl.store.container_record import NoSuchContainer as NoSuchContainer
-from cowl.store.disk import overhead_bytes
 from cowl.store.faults import from_os
 from cowl.store.fresh_upper import dress_root
 from cowl.store.garbage import delete
@@ -22,37 +23,23 @@ from cowl.store.stacks import Stack, Stacks, stack_of_image
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
-    from cowl.layer.measure import Measure
-    from cowl.store.database import Database
-    from cowl.store.disk import ContainerMeasure
     from cowl.store.garbage import Deletion
-    from cowl.store.leases import Leases
-    from cowl.store.owner import Owner
     from cowl.store.snapshot_record import SnapshotRecord
     from cowl.store.transaction import Row, Transaction
     from cowl.store.volume_record import Claim
 
-CREATED, RUNNING, EXITED = "created", "running", "exited"
-
 _COLUMNS = (
     "id, name, image, stack, state, exit_code, auto_remove, settings, pid, start_time, boot_id,"
     " created_at, started_at, finished_at, size_bytes, allocated_bytes, overhead_bytes, image_layers,"
-    " snapshot"
+    " snapshot, restarts, wish, monitored, error"
 )
 
 
-class Containers:
+class Containers(ContainerLife):
     """The containers of a store."""
-
-    def __init__(self, database: Database, owner: Owner, leases: Leases, clock: Callable[[], float]) -> None:
-        self._database = database
-        self._root = database.root
-        self._owner = owner
-        self._leases = leases
-        self._clock = clock
 
     def create(
         self,
@@ -64,12 +51,14 @@ class Containers:
         auto_remove: bool = False,
         snapshot: SnapshotRecord | None = None,
         volumes: Sequence[Claim] = (),
+        owned: bool = True,
     ) -> ContainerRecord:
-        """A new container, owned by this process until it exits; `name` "" makes one up.
+        """A new container; `name` "" makes one up.
 
         `image_id` "" is for a container without an image row. With a `snapshot` the layers are that
-        one's, and its image may be gone. When this process dies first, the next
-        open of the store records the container as exited with 137, or removes it if `auto_remove`.
+        one's, and its image may be gone. If it is `owned`, this process owns it until it exits: when
+        that dies first, the next open of the store records the container as exited with 137, or removes
+        it if `auto_remove`.
         Of its `volumes` those that are missing are made, to last from then on.
         Raises NameInUse, InvalidName, NoSuchImage, NoSuchSnapshot, NoSuchLayer, VolumeDamaged, StoreFull.
         """
@@ -89,8 +78,9 @@ class Containers:
             else:
                 stack = _stack_of_snapshot(transaction, snapshot, now)
             transaction.run(
-                "INSERT INTO containers VALUES (?, ?, ?, ?, 'created', 0, ?, ?, ?, NULL, NULL, NULL,"
-                " ?, 0.0, 0.0, NULL, NULL, NULL, 0.0, ?, ?, NULL, NULL)",
+                "INSERT INTO containers (id, name, image, stack, state, exit_code, auto_remove, settings,"
+                " owner, created_at, started_at, finished_at, measured_at, image_layers, snapshot)"
+                " VALUES (?, ?, ?, ?, 'created', 0, ?, ?, ?, ?, 0.0, 0.0, 0.0, ?, ?)",
                 (
                     identity,
                     _free_name(transaction, wanted),
@@ -98,7 +88,7 @@ class Containers:
                     stack,
                     auto_remove,
                     text,
-                    self._owner.register(transaction),
+                    self._owner.register(transaction) if owned else None,
                     now,
                     len(layer_keys) if snapshot is None else snapshot.image_layers,
                     "" if snapshot is None else snapshot.id,
@@ -128,95 +118,6 @@ class Containers:
                 raise from_os(self._root.path, "creating a container", problem) from problem
             raise
 
-    def claim(self, identity: str) -> None:
-        """Says that this process is about to mount the container's layers. Raises NoSuchContainer."""
-        with self._database.write() as transaction:
-            owner = self._owner.register(transaction)
-            if not transaction.run("UPDATE containers SET owner = ? WHERE id = ?", (owner, identity)):
-                raise NoSuchContainer(identity)
-
-    def unclaim(self, identity: str) -> None:
-        """Takes `claim` back: it could not be started. A container that is gone is no error."""
-        with self._database.write() as transaction:
-            transaction.run(
-                "UPDATE containers SET owner = NULL WHERE id = ? AND owner = ? AND state != 'running'",
-                (identity, self._owner.id),
-            )
-            self._owner.retire(transaction)
-
-    def started(self, identity: str, process: ProcessId) -> None:
-        """Records the container's first process. Raises NoSuchContainer."""
-        with self._database.write() as transaction:
-            changed = transaction.run(
-                "UPDATE containers SET state = 'running', exit_code = 0, started_at = ?, finished_at = 0.0,"
-                " pid = ?, start_time = ?, boot_id = ?, owner = ?,"
-                " size_bytes = NULL, allocated_bytes = NULL, overhead_bytes = NULL, files = NULL,"
-                " whiteouts = NULL WHERE id = ?",
-                (
-                    self._clock(),
-                    process.pid,
-                    process.start_time,
-                    process.boot_id,
-                    self._owner.register(transaction),
-                    identity,
-                ),
-            )
-            if not changed:
-                raise NoSuchContainer(identity)
-
-    def exited(self, identity: str, exit_code: int, measure: Measure | None = None) -> None:
-        """Records its end, with the measure of its upper (None: it is measured whenever asked for).
-
-        Raises NoSuchContainer.
-        """
-        with self._database.write() as transaction:
-            self._record_exit(transaction, identity, exit_code, measure)
-            self._owner.retire(transaction)
-
-    def _record_exit(
-        self, transaction: Transaction, identity: str, exit_code: int, measure: Measure | None
-    ) -> None:
-        overhead = overhead_bytes(self._root.container(identity)) if measure else None
-        now = self._clock()
-        if transaction.row("SELECT 1 FROM container_volumes WHERE container = ?", (identity,)):
-            from cowl.store.volumes import note_use
-
-            note_use(transaction, identity, now)
-        changed = transaction.run(
-            "UPDATE containers SET state = 'exited', exit_code = ?, finished_at = ?, measured_at = ?,"
-            " owner = NULL, size_bytes = ?, allocated_bytes = ?, overhead_bytes = ?, files = ?, whiteouts = ?"
-            " WHERE id = ?",
-            (
-                exit_code,
-                now,
-                now,
-                measure.size_bytes if measure else None,
-                measure.allocated_bytes if measure else None,
-                overhead,
-                measure.files if measure else None,
-                measure.whiteouts if measure else None,
-                identity,
-            ),
-        )
-        if not changed:
-            raise NoSuchContainer(identity)
-
-    def measured(self, found: Mapping[str, ContainerMeasure]) -> None:
-        """Records measures of exited containers, by ID, taken after their files came to rest."""
-        with self._database.write() as transaction:
-            for identity, measure in found.items():
-                transaction.run(
-                    "UPDATE containers SET size_bytes = ?, allocated_bytes = ?, overhead_bytes = ?,"
-                    " measured_at = ? WHERE id = ? AND state = 'exited'",
-                    (
-                        measure.size_bytes,
-                        measure.allocated_bytes,
-                        measure.overhead_bytes,
-                        self._clock(),
-                        identity,
-                    ),
-                )
-
     def remove(self, identity: str, *, volumes: bool = False) -> None:
         """Deletes a container with its upper, and its anonymous volumes with `volumes`.
 
@@ -233,9 +134,9 @@ class Containers:
             )
             if row is None:
                 raise NoSuchContainer(identity)
-            if row[1] == RUNNING and ProcessId(*row[2:5]).alive():
-                raise ContainerRunning(row[0], identity)
-            if row[1] == RUNNING and row[5]:
+            if row[1] in ACTIVE and _lives(row[1], row[2:5]):
+                raise ContainerRunning(row[0], identity, row[1])
+            if row[1] in ACTIVE and row[5]:
                 from cowl.store.volumes import note_use
 
                 note_use(deletion.transaction, identity, self._clock())
@@ -282,15 +183,16 @@ class Containers:
         return self._record(row, Stacks(self._database, (row[3],)))
 
     def alive(self) -> frozenset[str]:
-        """The IDs of those whose process lives."""
+        """The IDs of those whose process lives, or will be started again by itself."""
+        states = ", ".join(map(repr, ACTIVE))
         rows = self._database.rows(
-            "SELECT id, pid, start_time, boot_id FROM containers WHERE state = 'running' AND pid IS NOT NULL"
+            f"SELECT id, state, pid, start_time, boot_id FROM containers WHERE state IN ({states})"
         )
-        return frozenset(row[0] for row in rows if ProcessId(*row[1:]).alive())
+        return frozenset(row[0] for row in rows if _lives(row[1], row[2:]))
 
     def running(self) -> frozenset[str]:
         """The IDs of those whose row says that they run, whether that is still so or not."""
-        rows = self._database.rows("SELECT id FROM containers WHERE state = 'running'")
+        rows = self._database.rows("SELECT id FROM containers WHERE state IN ('running', 'paused')")
         return frozenset(row[0] for row in rows)
 
     def is_held(self, identity: str) -> bool:
@@ -334,7 +236,16 @@ class Containers:
             overhead_bytes=row[16],
             image_layers=row[17],
             snapshot_id=row[18],
+            restarts=row[19],
+            wish=row[20],
+            monitored=bool(row[21]),
+            error=row[22],
         )
+
+
+def _lives(state: str, process: Row) -> bool:
+    """Whether an active container has a process, or will have one again."""
+    return state == "restarting" or (process[0] is not None and ProcessId(*process).alive())
 
 
 def _stack_of_snapshot(transaction: Transaction, snapshot: SnapshotRecord, now: float) -> int:

@@ -70,6 +70,14 @@ class Owner:
                 pass  # an earlier transaction was interrupted here, and rolled back
             self._close()
 
+    def inheritance(self) -> tuple[str, int]:
+        """The id and the descriptor of the lock, for `inherit` in the program that this process becomes."""
+        return self.id, self._lock_fd
+
+    def inherit(self, identity: str, lock_fd: int) -> None:
+        """Takes the place of what was made up at the start."""
+        self.id, self._lock_fd = identity, lock_fd
+
     def disown_inherited(self) -> None:
         """In a forked child: forgets the parent's identity; closing our copy leaves the parent's lock."""
         self._close()

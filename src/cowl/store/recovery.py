@@ -13,6 +13,7 @@ import os
 import select
 
 from cowl.linux.process import NoSuchProcess, ProcessId, boot_id
+from cowl.store.container_record import ACTIVE
 from cowl.store.garbage import delete
 from cowl.store.owner import LOCK_PREFIX, is_alive
 
@@ -151,16 +152,17 @@ class _Reconciliation:
         from cowl.store.volumes import note_use
 
         for identity, state, auto_remove in rows:
-            if state == "running":
+            if state in ACTIVE:
                 note_use(self._transaction, identity, self._now)
             if auto_remove or not os.path.isdir(f"{self._root.container(identity)}/work"):
                 self._deletion.drop_container(identity)
-            elif state == "running":
+            elif state in ACTIVE:
                 self._transaction.run(
-                    "UPDATE containers SET state = 'exited', exit_code = ?, finished_at = ? WHERE id = ?",
-                    (_KILLED, self._now, identity),
+                    "UPDATE containers SET state = 'exited', finished_at = ?,"
+                    " exit_code = CASE WHEN state = 'restarting' THEN exit_code ELSE ? END WHERE id = ?",
+                    (self._now, _KILLED, identity),
                 )
-        self._transaction.run("UPDATE containers SET owner = NULL WHERE owner = ?", (owner,))
+        self._transaction.run("UPDATE containers SET owner = NULL, monitored = 0 WHERE owner = ?", (owner,))
         self._transaction.run("DELETE FROM owners WHERE id = ?", (owner,))
 
     def _restore_trash(self, same_boot: bool) -> None:

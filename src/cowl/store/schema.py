@@ -242,6 +242,14 @@ CREATE TABLE copied_up (
 ALTER TABLE shared_inodes ADD COLUMN mark INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX shared_inodes_by_mark ON shared_inodes (mark);
 """,
+    """
+-- How often its policy has started a container again, what it was asked meanwhile ('stop' or 'restart'),
+-- whether its owner is a monitor, and why it could not be started.
+ALTER TABLE containers ADD COLUMN restarts INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE containers ADD COLUMN wish TEXT NOT NULL DEFAULT '';
+ALTER TABLE containers ADD COLUMN monitored INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE containers ADD COLUMN error TEXT NOT NULL DEFAULT '';
+""",
 )
 VERSION = 1 + len(CHANGES)
 

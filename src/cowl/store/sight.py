@@ -111,7 +111,9 @@ def _volume(transaction: Transaction, name: str, going: frozenset[str]) -> Seen 
 
 
 def _lives(state: str, process: Row) -> bool:
-    return state == "running" and ProcessId(*process).alive()
+    if state == "restarting":
+        return True
+    return state in ("running", "paused") and ProcessId(*process).alive()
 
 
 _KINDS: dict[str, Callable[[Transaction, str, frozenset[str]], Seen | None]] = {

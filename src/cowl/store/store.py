@@ -181,6 +181,19 @@ class Store:
         finally:
             self._database.close()
 
+    def bequeath_owner(self) -> tuple[str, int]:
+        """Closes the store for a process that goes on as another program, and as the same owner.
+
+        Gives what `inherit_owner` takes there; the descriptor is still close-on-exec.
+        """
+        inheritance = self._owner.inheritance()
+        self._database.close()
+        return inheritance
+
+    def inherit_owner(self, identity: str, lock: int) -> None:
+        """This process is the owner that it was before it became another program."""
+        self._owner.inherit(identity, lock)
+
     def _disown(self, deletion: Deletion) -> None:
         """Ends what this process holds, but for running containers: those end with the process."""
         self._leases.drop_all(deletion)

@@ -101,7 +101,9 @@ class Volumes:
         rows = [row for row in volume_rows(self._database) if row.name == name]
         if not rows:
             raise NoSuchVolume(name)
-        found = self._database.rows("SELECT id FROM containers WHERE state = 'running'")
+        found = self._database.rows(
+            "SELECT id FROM containers WHERE state IN ('running', 'paused', 'restarting')"
+        )
         running = frozenset(row[0] for row in found)
         return measured_volumes(self._database, rows, running, self._clock)[name]
 

@@ -29,7 +29,7 @@ def export_container(store: Store, container: ContainerRecord, dest: Place, emit
     NoSuchContainer when it was removed meanwhile, FileChanged, OSError.
     """
     check_destination(dest)
-    live = container.state == "running"
+    live = container.state in ("running", "paused", "restarting")
     owners = for_euid(os.geteuid())
 
     def lost(path: str, what: str) -> None:
