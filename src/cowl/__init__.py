@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from cowl.caches import RegistryCacheTarget as RegistryCacheTarget
     from cowl.config import Config as Config
     from cowl.container.handle import Container as Container
+    from cowl.container.logs import LogEntry as LogEntry
     from cowl.container.result import CompletedRun as CompletedRun
     from cowl.container.result import RunFailed as RunFailed
     from cowl.container.result import RunTimeout as RunTimeout
@@ -86,6 +87,7 @@ _HOMES = {
     "LocalCacheSource": "cowl.caches",
     "LocalCacheTarget": "cowl.caches",
     "LocalOutput": "cowl.outputs",
+    "LogEntry": "cowl.container.logs",
     "NotFound": "cowl.errors",
     "OciOutput": "cowl.outputs",
     "RegistryCacheSource": "cowl.caches",

@@ -56,7 +56,7 @@ def exit_code(error: BaseException, command: Command | None) -> int:
     if isinstance(chosen, int):
         return chosen
     failure = command.failure if command is not None else 1
-    if command is None or command.name not in ("run", "exec"):
+    if command is None or command.name not in ("run", "exec", "start"):
         return failure
     from cowl import CommandNotExecutable, CommandNotFound
 

@@ -61,8 +61,10 @@ def ago(then: float, now: float) -> str:
 
 def container_status(state: str, exit_code: int, started_at: float, finished_at: float, now: float) -> str:
     """The STATUS column: "Up 3 seconds", "Exited (0) 2 minutes ago", "Created"."""
-    if state == "running":
-        return f"Up {duration(now - started_at)}"
+    if state in ("running", "paused"):
+        return f"Up {duration(now - started_at)}" + (" (Paused)" if state == "paused" else "")
+    if state == "restarting":
+        return f"Restarting ({exit_code}) {ago(finished_at, now)}"
     if state == "exited":
         return f"Exited ({exit_code}) {ago(finished_at, now)}"
     return state.capitalize()

@@ -6,6 +6,8 @@ import os
 
 from cowl.cli.text import visible
 
+ACTIVE = ("running", "paused", "restarting")
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -42,8 +44,9 @@ def gather(call: Call) -> dict[str, Any]:
     client = versions()["Client"]
     return {
         "Containers": len(states),
-        "ContainersRunning": states.count("running"),
-        "ContainersStopped": len(states) - states.count("running"),
+        "ContainersRunning": states.count("running") + states.count("restarting"),
+        "ContainersPaused": states.count("paused"),
+        "ContainersStopped": len(states) - sum(states.count(name) for name in ACTIVE),
         "Images": images,
         "Driver": "cowl",
         "DockerRootDir": root,

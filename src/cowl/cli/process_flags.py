@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from cowl.cli.build_flags import PLATFORM
-from cowl.cli.grammar import BOOL, LIST, TEXT, Flag
+from cowl.cli.grammar import BOOL, INT, LIST, TEXT, Flag
 
 PROCESS = (
-    Flag("detach", "d", BOOL, "Run in the background (not available yet: cowl refuses it)"),
+    Flag("detach", "d", BOOL, "Detached mode: run command in the background"),
     Flag("env", "e", LIST, "Set environment variables"),
     Flag("env-file", "", LIST, "Read in a file of environment variables"),
     Flag("interactive", "i", BOOL, "Keep STDIN open even if not attached"),
@@ -26,6 +26,8 @@ RUN = (
     Flag("ipc", "", TEXT, 'IPC mode to use ("none", "private", "host")'),
     Flag("label", "l", LIST, "Set meta data on a container"),
     Flag("label-file", "", LIST, "Read in a line delimited file of labels"),
+    Flag("log-driver", "", TEXT, 'Logging driver for the container: "json-file" or "none"'),
+    Flag("log-opt", "", LIST, "Log driver options: max-size=10m, max-file=3"),
     Flag("name", "", TEXT, "Assign a name to the container"),
     Flag(
         "network",
@@ -49,6 +51,15 @@ RUN = (
     Flag("pull", "", TEXT, 'Pull image before running ("always", "missing", "never")', "", "missing"),
     Flag("quiet", "q", BOOL, "Suppress the pull output"),
     Flag("read-only", "", BOOL, "Mount the container's root filesystem as read only"),
+    Flag(
+        "restart",
+        "",
+        TEXT,
+        'Restart policy to apply when a container exits: "no", "on-failure[:max-retries]", "always", '
+        '"unless-stopped"',
+        "",
+        "no",
+    ),
     Flag("rm", "", BOOL, "Automatically remove the container when it exits"),
     Flag(
         "security-opt",
@@ -57,6 +68,8 @@ RUN = (
         "Security options: no-new-privileges[=false], seccomp=FILE|unconfined, systempaths=unconfined",
     ),
     Flag("sig-proxy", "", BOOL, "Proxy received signals to the process", "", True),
+    Flag("stop-signal", "", TEXT, "Signal to stop the container"),
+    Flag("stop-timeout", "", INT, "Timeout (in seconds) to stop a container", "int", 10),
     Flag("sysctl", "", LIST, "Kernel parameters of the container's own namespaces (NAME=VALUE)"),
     Flag("userns", "", TEXT, 'User namespace to use ("private", "host": its root is yours)'),
     Flag("uts", "", TEXT, 'UTS namespace to use ("private", "host")'),
@@ -67,5 +80,4 @@ RUN = (
         "Mount a volume, or a file or directory of the host: [NAME|/host/path:]TARGET[:ro]",
     ),
 )
-# What is about the run itself, and --rm: what was never started would be gone with the command.
-CREATE = tuple(flag for flag in RUN if flag.name not in ("detach", "rm", "sig-proxy"))
+CREATE = tuple(flag for flag in RUN if flag.name not in ("detach", "sig-proxy"))

@@ -35,12 +35,16 @@ class UnsupportedRun(Invalid):
 
 
 def run(call: Call) -> int:
-    """`cowl run`: the exit code is the container's."""
+    """`cowl run`: the exit code is the container's; with -d it prints the container's ID and goes."""
     image, *command = call.words
     tty, interactive = call.on("tty"), call.on("interactive")
-    _check(call)
+    check(call)
+    if call.on("detach"):
+        from cowl.cli.create import run_detached
+
+        return run_detached(call)
     check_terminal(interactive=interactive, tty=tty)
-    listener = _PullListener(quiet=call.on("quiet"))
+    listener = PullListener(quiet=call.on("quiet"))
     with call.engine(listener) as engine:
         engine.warm_up()
         listener.fetch(engine, image, call.text("pull"), call.text("platform"))
@@ -54,32 +58,14 @@ def run(call: Call) -> int:
             streams.close_child()
             from cowl.cli.attach import attach  # 2 ms that the container has its own use for
 
-            _write_id(call.text("cidfile"), box)
+            write_id(call.text("cidfile"), box)
             process = box.process()
             attach(process, process.process.pid, streams, interactive=interactive, proxy=call.on("sig-proxy"))
             return box.wait()
 
 
-def create(call: Call) -> int:
-    """`cowl create`: prints the container's ID."""
-    image, *command = call.words
-    _check(call)
-    listener = _PullListener(quiet=call.on("quiet"))
-    with call.engine(listener) as engine:
-        listener.fetch(engine, image, call.text("pull"), call.text("platform"))
-        box = engine.create(image, command, **_options(call))
-        _write_id(call.text("cidfile"), box)
-        print(box.id)
-    return 0
-
-
-def _check(call: Call) -> None:
+def check(call: Call) -> None:
     """Raises UnsupportedRun for what can be told from the flags alone."""
-    if call.given("detach") and call.on("detach"):
-        raise UnsupportedRun(
-            "-d is not available yet: containers run in the foreground",
-            hint="Put it into the background of your shell with &, or use Engine.start from Python.",
-        )
     if call.text("pull") not in POLICIES:
         raise UnsupportedRun(
             f"invalid --pull {call.text('pull')!r}", hint=f"The policies are {', '.join(POLICIES)}."
@@ -91,7 +77,7 @@ def _check(call: Call) -> None:
         )
 
 
-class _PullListener:
+class PullListener:
     """Fetches what is missing, and shows progress for no longer than that takes."""
 
     def __init__(self, *, quiet: bool) -> None:
@@ -133,15 +119,16 @@ class _PullListener:
 def _start(engine: Engine, image: str, command: list[str], streams: Streams, call: Call) -> Container:
     stdin, stdout, stderr = streams.child
     return engine.start(
-        image, command, stdin=stdin, stdout=stdout, stderr=stderr, remove=call.on("rm"), **_options(call)
+        image, command, stdin=stdin, stdout=stdout, stderr=stderr, remove=call.on("rm"), **options(call)
     )
 
 
-def _options(call: Call) -> dict[str, Any]:
+def options(call: Call) -> dict[str, Any]:
     """The flags as keywords of Engine.start and Engine.create."""
     entrypoint = call.text("entrypoint")
     replaced = [entrypoint] if entrypoint else []
     return {
+        **_life(call),
         "name": call.text("name"),
         "env": environment(call.many("env"), call.many("env-file"), os.environ),
         "user": call.text("user"),
@@ -165,6 +152,17 @@ def _confinement(call: Call) -> dict[str, Any]:
     return {**lists, **texts, "privileged": True} if call.on("privileged") else {**lists, **texts}
 
 
+def _life(call: Call) -> dict[str, Any]:
+    """The flags about how it ends, and where its output goes."""
+    return {
+        "restart": call.text("restart") or "no",
+        "stop_signal": call.text("stop-signal"),
+        "stop_timeout": call.number("stop-timeout") if call.given("stop-timeout") else None,
+        "log_driver": call.text("log-driver") or "json-file",
+        "log_options": call.many("log-opt"),
+    }
+
+
 def _mounts(call: Call) -> list[str]:
     if not call.many("mount"):
         return []
@@ -181,7 +179,8 @@ def _absolute(bind: str) -> str:
     return bind
 
 
-def _write_id(path: str, box: Container) -> None:
+def write_id(path: str, box: Container) -> None:
+    """The container's ID to the file that --cidfile names, "" for none."""
     if path:
         with open(path, "x") as out:
             out.write(box.id)

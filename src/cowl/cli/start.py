@@ -1,4 +1,4 @@
-"""start: a container that is there, in the foreground."""
+"""start: a container that is there, in the background or in the foreground."""
 
 from __future__ import annotations
 
@@ -10,19 +10,18 @@ if TYPE_CHECKING:
     from cowl.cli.call import Call
 
 
-class UnsupportedStart(Invalid):
-    """What `docker start` can and cowl can't yet, or what neither can."""
+class SeveralAttached(Invalid):
+    """There is one terminal."""
 
 
 def start(call: Call) -> int:
-    """`cowl start -a`: the exit code is the container's."""
+    """`cowl start`; with -a or -i the exit code is the container's."""
     if not (call.on("attach") or call.on("interactive")):
-        raise UnsupportedStart(
-            "start without -a is not available yet: containers run in the foreground",
-            hint="Attach to it: cowl start -a CONTAINER. From Python Container.start lets it run beside you.",
-        )
+        from cowl.cli.life import start_detached
+
+        return start_detached(call)
     if len(call.words) > 1:
-        raise UnsupportedStart("you cannot start and attach multiple containers at once")
+        raise SeveralAttached("you cannot start and attach multiple containers at once")
     with call.engine() as engine:
         engine.warm_up()
         box = engine.container(call.words[0])

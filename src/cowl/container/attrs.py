@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+from cowl.store.container_record import ACTIVE
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,23 +31,28 @@ def container_attrs(
         "Args": list(settings.args[1:]),
         "State": {
             "Status": record.state,
-            "Running": record.state == "running",
-            "Paused": False,
-            "Restarting": False,
+            "Running": record.state in ACTIVE,
+            "Paused": record.state == "paused",
+            "Restarting": record.state == "restarting",
             "Dead": record.state == "dead",
-            "Pid": record.process.pid if record.state == "running" and record.process else 0,
-            "ExitCode": record.exit_code or 0,
+            "Pid": record.process.pid if record.state in ACTIVE and record.process else 0,
+            "ExitCode": record.exit_code,
+            "Error": record.error,
             "StartedAt": rfc3339(record.started_at),
             "FinishedAt": rfc3339(record.finished_at),
         },
         "Image": str(record.image_id),
+        "LogPath": "" if settings.log_driver == "none" else f"{record.directory}/log/container.log",
         "Name": f"/{record.name}",
+        "RestartCount": record.restarts,
         "Snapshot": record.snapshot_id,
         "Driver": "cowl",
         "Platform": "linux",
         "HostConfig": {
             "Binds": [word for word in settings.binds if ":" in word] or None,
+            "LogConfig": {"Type": settings.log_driver, "Config": dict(settings.log_options)},
             "NetworkMode": settings.network,
+            "RestartPolicy": _restart_policy(settings),
             "AutoRemove": record.auto_remove,
             "ReadonlyRootfs": settings.read_only,
             **_confinement(settings),
@@ -64,6 +71,8 @@ def container_attrs(
             "WorkingDir": settings.cwd,
             "Entrypoint": list(settings.entrypoint) or None,
             "Labels": dict(settings.labels),
+            "StopSignal": settings.stop_signal or "SIGTERM",
+            "StopTimeout": settings.stop_timeout,
         },
     }
 
@@ -117,6 +126,11 @@ def _confinement(settings: Settings) -> dict[str, Any]:
         "UsernsMode": asked.userns,
         "Sysctls": dict(asked.sysctls),
     }
+
+
+def _restart_policy(settings: Settings) -> dict[str, Any]:
+    name, _, retries = settings.restart.partition(":")
+    return {"Name": name, "MaximumRetryCount": int(retries or 0)}
 
 
 def _is_anonymous(mount: Mount) -> bool:

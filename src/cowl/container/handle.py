@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from cowl.container.options import Settings, as_input, as_words
+from cowl.container.ending import RESTART, is_active, kill, remove, stop
+from cowl.container.options import InvalidOptions, Settings, as_input, as_words
 from cowl.container.result import CompletedRun, RunFailed, RunTimeout
 from cowl.container.streams import Pipes, converse
 from cowl.errors import Conflict
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from types import TracebackType
     from typing import Any
 
     from cowl.container.lifecycle import Containers
+    from cowl.container.logs import LogEntry
     from cowl.container.publisher import CommittedImage
     from cowl.container.snapshots import Snapshot
     from cowl.runtime.protocol import Running
@@ -87,7 +89,7 @@ class Container:
 
     @property
     def state(self) -> str:
-        """ "created", "running" or "exited", as of the last look at the store."""
+        """ "created", "running", "paused", "restarting" or "exited", as of the last look at the store."""
         return self._record.state
 
     @property
@@ -122,14 +124,26 @@ class Container:
         return self._running
 
     def start(
-        self, *, stdin: int | None = None, stdout: int | None = None, stderr: int | None = None
+        self,
+        *,
+        stdin: int | None = None,
+        stdout: int | None = None,
+        stderr: int | None = None,
+        detach: bool = False,
     ) -> Container:
         """Runs its command on its files as they are; for one that was created or has ended. Gives itself.
 
         stdin, stdout, stderr  file descriptors; None is /dev/null
-        Like one of `Engine.start` it ends with its `with` block, or with the engine. Raises
-        ContainerNotStopped, ContainerBusy, NotFound, CommandNotFound.
+        detach                 a process of its own looks after it, keeps its output and outlives us
+        Unless it is detached it ends with its `with` block, or with the engine, as one of `Engine.start`.
+        Returns once the command was executed. Raises ContainerNotStopped, ContainerBusy, NotFound,
+        CommandNotFound, CommandNotExecutable.
         """
+        if detach:
+            if (stdin, stdout, stderr) != (None, None, None):
+                raise InvalidOptions("a detached container has no streams of ours", hint="its logs keep them")
+            self._record = self._service.start_detached(self._record)
+            return self
         from cowl.container.run import start_again
 
         fresh = start_again(self._service, self._record, (stdin, stdout, stderr))
@@ -153,21 +167,47 @@ class Container:
         return code
 
     def kill(self, signal: int | str = "KILL") -> None:
-        """Sends a signal ("TERM", "SIGTERM" or 15) to its pid 1; raises ContainerNotRunning."""
-        if not self._service.signal(self._record, signal):
+        """Sends a signal ("TERM", "SIGTERM" or 15) to its pid 1; raises ContainerNotRunning.
+
+        After SIGKILL or its stop signal a detached one is not started again by its restart policy.
+        """
+        if not kill(self._service, self._record, signal, self.settings.stop_signal):
             raise ContainerNotRunning(self.id)
 
-    def stop(self, timeout: float = 10) -> int:
-        """Its stop signal, then SIGKILL after `timeout` seconds; the exit code. No error if it has ended.
+    def stop(self, timeout: float | None = None, *, signal: int | str = "") -> int:
+        """Its stop signal, then SIGKILL; the exit code. No error if it has ended.
 
-        Raises NotFound as `wait` does.
+        timeout  seconds in between; None is its own (10 unless said otherwise), negative is for ever
+        signal   in the place of its stop signal
+        Its restart policy does not start it again. Raises NotFound as `wait` does.
         """
-        self._service.signal(self._record, self.settings.stop_signal or "TERM")
+        seconds = self.settings.stop_seconds if timeout is None else timeout
+        limit = None if seconds < 0 else seconds
+        chosen = signal or self.settings.stop_signal or "TERM"
+        if self._running is None:
+            self._record = stop(self._service, self._record, chosen, limit)
+            return self.exit_code
+        self._service.signal(self._record, chosen)
         try:
-            return self.wait(timeout)
+            return self.wait(limit)
         except RunTimeout:
             self._service.signal(self._record, "KILL")
             return self.wait()
+
+    def restart(self, timeout: float | None = None, *, signal: int | str = "") -> Container:
+        """Stops it as `stop` does, if it runs, and starts it detached. Gives itself.
+
+        Also one that was to be removed at its end stays. Raises as `start`.
+        """
+        seconds = self.settings.stop_seconds if timeout is None else timeout
+        limit = None if seconds < 0 else seconds
+        if self._running is not None:
+            self.stop(timeout, signal=signal)
+            self._running.close()
+            self._running = None
+        chosen = signal or self.settings.stop_signal or "TERM"
+        stop(self._service, self._record, chosen, limit, wish=RESTART)
+        return self.start(detach=True)
 
     def exec(
         self,
@@ -288,6 +328,22 @@ class Container:
         self._record = restore(self._service, self._record, snapshot)
         return self
 
+    def logs(
+        self, *, follow: bool = False, tail: int | None = None, since: int = 0, until: int | None = None
+    ) -> Iterator[LogEntry]:
+        """What it printed, oldest first, also in its earlier runs; kept of detached ones.
+
+        follow        waits for more until it has ended and all is read; restarts are no end
+        tail          the last so many entries only
+        since, until  nanoseconds since the epoch, both included
+        Raises LogsUnreadable for the driver "none", NoLogs for one that ran in the foreground.
+        """
+        from cowl.container.logs import Selection, read
+
+        record = self._service.find(self.id).record
+        active = (lambda: is_active(self._service, self.id)) if follow else None
+        return read(record, self.settings, Selection(tail, since, until), active)
+
     def size(self) -> tuple[int, int]:
         """(bytes it wrote, the same with its image): apparent sizes; measured now if it runs."""
         return self._service.sizes(self._record)
@@ -303,7 +359,10 @@ class Container:
 
         Raises Conflict while it runs.
         """
-        self._service.remove(self._record, self._running, force=force, volumes=volumes)
+        remove(self._service, self._record, self._running, force=force, volumes=volumes)
+        self._service.forget(self)
+        if self._running is not None:
+            self._running.close()
         self._running = None
 
     def __enter__(self) -> Container:

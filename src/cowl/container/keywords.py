@@ -32,3 +32,8 @@ class RunKeywords(TypedDict, total=False):
     uts: str
     userns: str
     cgroupns: str
+    restart: str
+    stop_signal: str
+    stop_timeout: int | None
+    log_driver: str
+    log_options: Mapping[str, str] | Sequence[str]

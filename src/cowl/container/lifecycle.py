@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-import time
+from _thread import allocate_lock
 
 from cowl.container.bundle import exec_confinement, make_bundle, make_process
+from cowl.container.ending import drop, is_over, still_runs, stop_now, watch
 from cowl.container.handle import Container, ContainerNotRunning
-from cowl.container.options import Settings, check_process, fold, words
+from cowl.container.options import InvalidOptions, Settings, check_process, fold, words
 from cowl.container.result import RunTimeout
 from cowl.container.signals import signal_number
 from cowl.errors import NotFound
@@ -15,23 +16,38 @@ from cowl.linux.process import NoSuchProcess
 from cowl.oci.image_config import ImageConfig
 from cowl.runtime.stdio import Stdio
 from cowl.store.container_hold import ContainerHold, ContainerNotStopped, check_stopped
-from cowl.store.containers import ContainerRunning
+from cowl.store.container_record import ACTIVE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from typing import Protocol, TypeVar
 
+    from cowl.config import Config
+    from cowl.container.detached import MonitorStart
     from cowl.container.options import RunOptions
     from cowl.container.publisher import Publisher
+    from cowl.linux.process import ProcessId
     from cowl.runtime.protocol import Running, Runtime
+    from cowl.runtime.spec import Bundle
     from cowl.store.containers import ContainerRecord
     from cowl.store.images import ImageRecord
     from cowl.store.store import Store
     from cowl.store.volume_record import Claim
 
-KILLED = 137  # exit code of what was killed and nobody could ask, as a shell says it: 128 + SIGKILL
-POLL_SECONDS = 0.02
-GRACE_SECONDS = 1.0  # how long the owner of a container may take to record its exit
+    class Started(Protocol):
+        """What every way of starting a container gives."""
+
+        @property
+        def process(self) -> ProcessId:
+            """Its first process."""
+
+        def close(self) -> None:
+            """Kills it."""
+
+    Begun = TypeVar("Begun", bound=Started)
+
+DETACHED_ONLY = "a container with a restart policy runs detached: its monitor is what starts it again"
 
 
 class Containers:
@@ -41,13 +57,20 @@ class Containers:
     """
 
     def __init__(
-        self, store: Store, runtime: Callable[[], Runtime], publisher: Callable[[], Publisher]
+        self,
+        store: Store,
+        config: Config,
+        runtime: Callable[[], Runtime],
+        publisher: Callable[[], Publisher],
     ) -> None:
         self.store = store
+        self.config = config
         self.publisher = publisher
         self._runtime = runtime
         self._owner = os.getpid()
         self._started: dict[str, Container] = {}  # here, and not known to have ended
+        self._monitor: MonitorStart | None = None  # one that has nothing to do yet
+        self._lock = allocate_lock()
 
     def find(self, name: str) -> Container:
         """By name, ID or unambiguous ID prefix. Raises NotFound, Conflict."""
@@ -55,16 +78,16 @@ class Containers:
 
     def _find(self, name: str) -> ContainerRecord:
         record = self.store.containers.find(name)
-        if _is_over(record) and self.store.recover():
+        if is_over(record) and self.store.recover():
             record = self.store.containers.find(name)
         return record
 
     def list(self, *, all: bool = False) -> list[Container]:  # noqa: A002  # the flag that Docker has
-        """Newest first; running ones only, unless `all`."""
+        """Newest first; only those that run, are paused or are between two runs, unless `all`."""
         records = self.store.containers.list()
-        if any(map(_is_over, records)) and self.store.recover():
+        if any(map(is_over, records)) and self.store.recover():
             records = self.store.containers.list()
-        return [Container(self, record) for record in records if all or record.state == "running"]
+        return [Container(self, record) for record in records if all or record.state in ACTIVE]
 
     def start(
         self,
@@ -78,12 +101,14 @@ class Containers:
 
         When it can't be started nothing runs; its row stays as "created" unless `options.remove`.
         """
-        return self._launch(self.create(image, name, command, options), stdio)
+        if options.restart != "no":
+            raise InvalidOptions(DETACHED_ONLY, hint="start it with detach=True, on the command line with -d")
+        return self._launch(self.create(image, name, command, options, owned=True), stdio)
 
     def create(
-        self, image: ImageRecord, name: str, command: Sequence[str], options: RunOptions
+        self, image: ImageRecord, name: str, command: Sequence[str], options: RunOptions, *, owned: bool
     ) -> ContainerRecord:
-        """A container with its volumes, not started. Raises InvalidOptions, NameInUse, InvalidName."""
+        """Creates a container; one that is `owned` goes with this process if that ends before it starts."""
         config = ImageConfig.parse(image.config_bytes)
         settings = fold(name, config.config, command, options)
         if options.confinement is not None:
@@ -104,6 +129,7 @@ class Containers:
             settings.to_json(),
             auto_remove=options.remove,
             volumes=volumes,
+            owned=owned,
         )
         if volumes:
             self.fill_volumes(record)
@@ -117,50 +143,107 @@ class Containers:
             fill_volumes(self.store, record, Settings.from_json(record.settings).mounts)
         except BaseException:
             if record.auto_remove:
-                self._drop(record)
+                drop(self.store, record)
             raise
 
     def start_again(self, record: ContainerRecord, stdio: tuple[int, int, int]) -> Container:
         """Starts a container that was created or has ended, on its own settings and files.
 
-        Raises ContainerNotStopped, ContainerBusy, NotFound.
+        Raises ContainerNotStopped, ContainerBusy, NotFound, InvalidOptions.
         """
-        return self._launch(self._find(record.id), stdio, again=True)
+        record = self._find(record.id)
+        if Settings.from_json(record.settings).restart != "no":
+            raise InvalidOptions(
+                DETACHED_ONLY, hint="start it with detach=True, on the command line without -a"
+            )
+        return self._launch(record, stdio, claimed=False)
+
+    def start_detached(self, record: ContainerRecord) -> ContainerRecord:
+        """Has a monitor start it, which outlives this process; its row as it is then. Raises as `begin`."""
+        monitor = self._take_monitor()
+        try:
+            monitor.begin(self.config, record.id)
+        finally:
+            monitor.close()
+        return self.store.containers.get(record.id)
+
+    def prepare_monitor(self) -> None:
+        """A hint that `start_detached` follows: the monitor's interpreter is loaded meanwhile."""
+        if self._monitor is None:
+            from cowl.container.detached import MonitorStart
+
+            self._monitor = MonitorStart()
+
+    def _take_monitor(self) -> MonitorStart:
+        self.prepare_monitor()
+        with self._lock:
+            monitor, self._monitor = self._monitor, None
+        if monitor is None:  # another thread was faster
+            return self._take_monitor()
+        return monitor
 
     def _launch(
-        self, record: ContainerRecord, stdio: tuple[int, int, int], *, again: bool = False
+        self, record: ContainerRecord, stdio: tuple[int, int, int], *, claimed: bool = True
     ) -> Container:
+        begin = self._runtime().start
+        running, record = self.begin(record, stdio, begin, claimed=claimed)
+        box = self._started[record.id] = Container(self, record, running)
+        return box
+
+    def begin(
+        self,
+        record: ContainerRecord,
+        stdio: tuple[int, int, int],
+        start: Callable[[Bundle, Stdio], Begun],
+        *,
+        claimed: bool = False,
+        monitored: bool = False,
+        again: bool = False,
+    ) -> tuple[Begun, ContainerRecord]:
         """Runs the container's first process; while that comes about nobody may move its upper.
 
-        The row names us before anything is mounted: one made here does so from its beginning.
+        The row names us before anything is mounted: one that is `claimed`, since it was made here, does
+        so from its beginning.
+
+        start      the runtime's call for it
+        monitored  this process is its monitor; again: and its restart policy wants it
+        Raises ContainerNotStopped, ContainerBusy, NotFound and whatever a runtime's `start` raises. One
+        that was to be removed at its end is removed then.
         """
         try:
             with ContainerHold(record):
                 record = self.store.containers.get(record.id)
-                check_stopped(record)
-                if again:
-                    self.store.containers.claim(record.id)
+                if not again:
+                    check_stopped(record)
+                if not claimed:
+                    self.store.containers.claim(record.id, monitored=monitored)
                 try:
-                    record, running = self._run(record, stdio)
+                    running, record = self._run(record, stdio, start, again=again)
                 except BaseException:
-                    if again:
+                    if not claimed and not monitored:
                         self.store.containers.unclaim(record.id)
                     raise
         except ContainerNotStopped:
             raise
         except BaseException:
             if record.auto_remove:
-                self._drop(record)
+                drop(self.store, record)
             raise
-        box = self._started[record.id] = Container(self, record, running)
-        return box
+        return running, record
 
-    def _run(self, record: ContainerRecord, stdio: tuple[int, int, int]) -> tuple[ContainerRecord, Running]:
+    def _run(
+        self,
+        record: ContainerRecord,
+        stdio: tuple[int, int, int],
+        start: Callable[[Bundle, Stdio], Begun],
+        *,
+        again: bool,
+    ) -> tuple[Begun, ContainerRecord]:
         bundle = make_bundle(self.store, record, Settings.from_json(record.settings))
-        running = self._runtime().start(bundle, Stdio(*stdio))
+        running = start(bundle, Stdio(*stdio))
         try:
-            self.store.containers.started(record.id, running.process)
-            return self.store.containers.get(record.id), running
+            self.store.containers.started(record.id, running.process, again=again)
+            return running, self.store.containers.get(record.id)
         except BaseException:
             running.close()
             raise
@@ -169,6 +252,10 @@ class Containers:
         """Remembers the handle of a started container in place of the one that it was started with."""
         self._started[box.id] = box
 
+    def forget(self, box: Container) -> None:
+        """The container is gone."""
+        self._started.pop(box.id, None)
+
     def close(self) -> None:
         """Kills what was started here and still runs, as the ends of their `with` blocks would.
 
@@ -176,12 +263,15 @@ class Containers:
         """
         if self._owner != os.getpid():
             return
+        monitor, self._monitor = self._monitor, None
+        if monitor is not None:
+            monitor.close()
         for box in [*self._started.values()]:
             box.__exit__(None, None, None)
 
     def look(self, record: ContainerRecord, running: Running | None) -> ContainerRecord:
         """The row as it is now; of our own container that has ended meanwhile the end is recorded."""
-        if running is not None and record.state == "running":
+        if running is not None and record.state in ACTIVE:
             try:
                 return self.wait(record, running, 0)[1]
             except RunTimeout:
@@ -193,21 +283,25 @@ class Containers:
     ) -> tuple[int, ContainerRecord]:
         """The exit code and the last row. Our own containers are reaped, others' rows are watched."""
         if running is None:
-            return self._watch(record, timeout)
+            return watch(self.store, record, timeout)
         try:
             status = running.wait(timeout)
         except TimeoutError:
-            raise _still_runs(record, timeout) from None
+            raise still_runs(record, timeout) from None
         return status.code, self._ended(record, status.code)
 
     def _ended(self, record: ContainerRecord, code: int) -> ContainerRecord:
         """Records the end once; removes what was started with `remove=True`."""
-        if record.state != "running":
+        if record.state not in ACTIVE:
             return record
         self._started.pop(record.id, None)
+        return self.end(record, code)
+
+    def end(self, record: ContainerRecord, code: int, *, keep: bool = False) -> ContainerRecord:
+        """Records the end of a container, or removes it if it was to be removed, unless it is to be kept."""
         ended = record.replace(state="exited", exit_code=code)
-        if record.auto_remove:
-            self._drop(record)
+        if record.auto_remove and not keep:
+            drop(self.store, record)
             return ended
         try:
             self.store.containers.exited(record.id, code, self.store.measure_upper(record))
@@ -215,37 +309,10 @@ class Containers:
         except (NotFound, FileNotFoundError):
             return ended  # removed by another meanwhile
 
-    def _drop(self, record: ContainerRecord, *, volumes: bool = False) -> None:
-        """Deletes row and upper, unless another thread or process was first."""
-        try:
-            self.store.containers.remove(record.id, volumes=volumes)
-        except NotFound:
-            pass
-
-    def _watch(self, record: ContainerRecord, timeout: float | None) -> tuple[int, ContainerRecord]:
-        """Waits for a container of another process. If that died with it, nobody knows more than KILLED.
-
-        Raises NotFound when its owner removed it at its end: then nobody knows at all.
-        """
-        deadline = None if timeout is None else time.monotonic() + timeout
-        grace = None
-        while record.state == "running":
-            now = time.monotonic()
-            if deadline is not None and now > deadline:
-                raise _still_runs(record, timeout)
-            if _is_over(record):
-                grace = grace or now + GRACE_SECONDS
-                self.store.recover()
-                if now > grace:
-                    return KILLED, record.replace(state="exited", exit_code=KILLED)
-            time.sleep(POLL_SECONDS)
-            record = self.store.containers.get(record.id)
-        return record.exit_code, record
-
     def signal(self, record: ContainerRecord, signal: int | str) -> bool:
         """Signals pid 1 of the container through a pidfd; False when it is not running."""
         number = signal_number(signal)
-        if record.state != "running" or record.process is None:
+        if record.state not in ACTIVE or record.process is None:
             return False
         try:
             record.process.send_signal(number)
@@ -285,53 +352,14 @@ class Containers:
 
     def stop_now(self, identity: str) -> None:
         """Kills a container and returns when its end is recorded. One that has ended or is gone is fine."""
-        box = self._started.get(identity) or self.find(identity)
-        try:
-            box.kill()
-        except (ContainerNotRunning, NotFound):
-            pass
-        try:
-            box.wait()
-        except NotFound:
-            pass  # its owner removed it when it ended
-
-    def remove(self, record: ContainerRecord, running: Running | None, *, force: bool, volumes: bool) -> None:
-        """Deletes row and upper. A running one is killed first with `force`, else ContainerRunning.
-
-        Its anonymous volumes go too with `volumes`.
-        """
-        try:
-            record = self.store.containers.find(record.id)
-        except NotFound:
-            return
-        if record.state == "running" and record.process is not None and record.process.alive():
-            if not force:
-                raise ContainerRunning(record.name, record.id)
-            self.signal(record, 9)
-            try:
-                self.wait(record, running, None)
-            except NotFound:
-                pass  # its owner removed it when it ended
-        self._drop(record, volumes=volumes)
-        self._started.pop(record.id, None)
-        if running is not None:
-            running.close()
+        stop_now(self._started.get(identity) or self.find(identity))
 
     def leave(self, record: ContainerRecord, running: Running | None) -> ContainerRecord:
         """The end of a `with` block: kills what still runs, reaps, removes if it was to be removed."""
         if running is None:
             return record
-        if record.state == "running":
+        if record.state in ACTIVE:
             running.signal(9)
             record = self.wait(record, running, None)[1]
         running.close()
         return record
-
-
-def _is_over(record: ContainerRecord) -> bool:
-    """Whether its process has ended and nobody has recorded that: its owner may have died with it."""
-    return record.state == "running" and (record.process is None or not record.process.alive())
-
-
-def _still_runs(record: ContainerRecord, timeout: float | None) -> RunTimeout:
-    return RunTimeout(tuple(record.settings["args"]), timeout or 0, killed=False)

@@ -20,6 +20,7 @@ CONFINEMENT = (
     *("cap_add", "cap_drop", "security_opt", "privileged", "sysctls", "group_add"),
     *("pid", "ipc", "uts", "userns", "cgroupns"),
 )  # the keywords that make a Confinement
+STOP_SECONDS = 10.0  # Docker's
 HOSTNAME_BYTES = 64  # sethostname(2)
 
 
@@ -35,6 +36,9 @@ class RunOptions(Value):
                 alone is an anonymous volume
     entrypoint  replaces the image's and drops its CMD, as Docker does; None keeps it, () clears it
     confinement what it may more or less than others; None: nothing was asked
+    restart     "no", "on-failure", "on-failure:3", "always" or "unless-stopped"; for detached ones
+    stop_timeout  seconds between the stop signal and SIGKILL, -1 for ever; None: 10
+    log_options   max-size and max-file of the driver "json-file"; "none" has none
     """
 
     name: str = ""
@@ -51,6 +55,11 @@ class RunOptions(Value):
     open_stdin: bool = False
     remove: bool = False
     confinement: Confinement | None = None
+    restart: str = "no"
+    stop_signal: str = ""
+    stop_timeout: int | None = None
+    log_driver: str = "json-file"
+    log_options: tuple[tuple[str, str], ...] = ()
 
 
 class Settings(Value):
@@ -75,6 +84,15 @@ class Settings(Value):
     stop_signal: str
     mounts: tuple[Mount, ...] = ()
     confinement: Confinement | None = None
+    restart: str = "no"
+    stop_timeout: int | None = None
+    log_driver: str = "json-file"
+    log_options: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def stop_seconds(self) -> float:
+        """Between the stop signal and SIGKILL; negative: SIGKILL never comes."""
+        return STOP_SECONDS if self.stop_timeout is None else self.stop_timeout
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values, for the store."""
@@ -84,11 +102,11 @@ class Settings(Value):
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Settings:
-        """The inverse of `to_json`; also of rows that were written before there were volumes."""
+        """The inverse of `to_json`; what a row is too old to have is as nobody asked for it."""
         known: dict[str, Any] = {
             name: _frozen(value) if isinstance(value := stored[name], list) else value
             for name in cls._fields
-            if name not in ("mounts", "confinement")
+            if name in stored and name not in ("mounts", "confinement")
         }
         return cls(**known, mounts=_mounts(stored), confinement=_confinement(stored))
 
@@ -130,6 +148,7 @@ def fold(image: str, config: ContainerConfig, command: Sequence[str], options: R
         from cowl.container.confinement import check_confinement
 
         check_confinement(options.confinement, options.network, options.hostname)
+    _check_life(options)
     mounts: tuple[Mount, ...] = ()
     if options.binds or config.volumes:
         from cowl.container.mounts import fold_mounts
@@ -149,10 +168,31 @@ def fold(image: str, config: ContainerConfig, command: Sequence[str], options: R
         labels=tuple({**dict(config.labels), **dict(options.labels)}.items()),
         tty=options.tty,
         open_stdin=options.open_stdin,
-        stop_signal=config.stop_signal,
+        stop_signal=options.stop_signal or config.stop_signal,
+        restart=options.restart,
+        stop_timeout=options.stop_timeout,
+        log_driver=options.log_driver,
+        log_options=options.log_options,
         mounts=mounts,
         confinement=options.confinement,
     )
+
+
+def _check_life(options: RunOptions) -> None:
+    """Raises InvalidOptions. The modules are loaded only for who asks for something."""
+    if options.restart != "no":
+        from cowl.container.restart import parse_policy
+
+        if parse_policy(options.restart).name != "no" and options.remove:
+            raise InvalidOptions("conflicting options: cannot specify both --restart and --rm")
+    if options.log_options or options.log_driver != "json-file":
+        from cowl.container.log_options import parse_log
+
+        parse_log(options.log_driver, options.log_options)
+    if options.stop_signal:
+        from cowl.container.signals import signal_number
+
+        signal_number(options.stop_signal)
 
 
 def check_process(args: Sequence[str], env: Sequence[str], workdir: str, user: str) -> None:
@@ -193,6 +233,7 @@ def run_options(
     labels: Mapping[str, str] | Sequence[str] = (),
     entrypoint: Sequence[str] | None = None,
     binds: Sequence[str] = (),
+    log_options: Mapping[str, str] | Sequence[str] = (),
     **rest: Any,
 ) -> RunOptions:
     """The keyword arguments of `Engine.run` and `Engine.start` as a value."""
@@ -206,6 +247,7 @@ def run_options(
         labels=label_pairs(labels),
         entrypoint=None if entrypoint is None else as_words("the entrypoint", entrypoint),
         binds=as_words("binds", binds),
+        log_options=label_pairs(log_options),
         **rest,
     )
 

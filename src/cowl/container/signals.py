@@ -1,4 +1,4 @@
-"""Signals by number or name."""
+"""The names and numbers of signals: signal(7)."""
 
 from __future__ import annotations
 

@@ -58,16 +58,22 @@ class ContainerCalls(Wiring):
         stdout: int | None = None,
         stderr: int | None = None,
         remove: bool = True,
+        detach: bool = False,
         **options: Unpack[RunKeywords],
     ) -> Container:
         """Starts a container and returns at once; killed (and removed) when the `with` block ends.
+
+        With `detach` it is looked after by a process of its own: it outlives this one and any `with`
+        block, its output is in its logs, and `restart` is heeded. It has no streams of ours.
+
 
         stdin, stdout, stderr  file descriptors; None is /dev/null. With `tty` see Container.console
         name, hostname, user, workdir, network ("none" or "host"), entrypoint, read_only, tty
         env, labels            mappings, or "KEY=value" words
         binds                  "source:target[:ro]" words; a source is an absolute path or the name of a
                                volume, which is made if it is missing. "target" alone is an anonymous one
-        remove                 remove it when it ends (default True)
+        remove                 remove it when it ends (default True; it can't be with a `restart` policy)
+        restart, stop_signal, stop_timeout, log_driver, log_options   see RunOptions
         cap_add, cap_drop      capabilities, "ALL" among them; group_add: names or numbers of groups
         security_opt           "no-new-privileges=false" (it is true otherwise), "seccomp=FILE" (Docker's
                                form, or its text), "seccomp=unconfined", "systempaths=unconfined"
@@ -81,15 +87,32 @@ class ContainerCalls(Wiring):
 
         chosen = self._heeded(_options(remove=remove, **options))
         streams = (stdin, stdout, stderr)
+        if detach:
+            return self._create(image, command, chosen).start(
+                stdin=stdin, stdout=stdout, stderr=stderr, detach=True
+            )
         return start(self._containers, self._resolve(image, None), image, command, chosen, streams)
 
-    def create(self, image: str, command: Sequence[str] = (), **options: Unpack[RunKeywords]) -> Container:
-        """A container that is not started; `options` are those of `start`. See `Container.start`."""
+    def create(
+        self,
+        image: str,
+        command: Sequence[str] = (),
+        *,
+        remove: bool = False,
+        **options: Unpack[RunKeywords],
+    ) -> Container:
+        """A container that is not started yet; see Container.start. It stays when the engine closes.
+
+        `options` are those of `start`; with `remove` it is removed at the end of its run.
+        """
+        return self._create(image, command, self._heeded(_options(remove=remove, **options)))
+
+    def _create(self, image: str, command: Sequence[str], options: RunOptions) -> Container:
         from cowl.container.handle import Container
 
-        chosen = self._heeded(_options(remove=False, **options))
         service = self._containers
-        return Container(service, service.create(self._resolve(image, None), image, command, chosen))
+        found = self._resolve(image, None)
+        return Container(service, service.create(found, image, command, options, owned=False))
 
     def _heeded(self, options: RunOptions) -> RunOptions:
         """Says by an event what they give up, where that is grave."""
@@ -102,12 +125,16 @@ class ContainerCalls(Wiring):
                 self._emit(Warned(said))
         return options
 
-    def warm_up(self) -> None:
+    def warm_up(self, *, detach: bool = False) -> None:
         """A hint that a `start`, `run` or `exec` follows: what that needs is loaded in a process beside.
 
+        detach  a detached start
         Worth it once, early in a short-lived process; otherwise it changes nothing.
         """
-        self._running_runtime().prepare()
+        if detach:
+            self._containers.prepare_monitor()
+        else:
+            self._running_runtime().prepare()
 
     def containers(self, *, all: bool = False) -> list[Container]:  # noqa: A002  # Docker's flag
         """Running containers, newest first; with `all` also those that ended."""

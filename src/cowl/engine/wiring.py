@@ -59,7 +59,7 @@ class Wiring:
             if self._service is None:
                 from cowl.container.lifecycle import Containers
 
-                self._service = Containers(self.store, self._running_runtime, self._publisher)
+                self._service = Containers(self.store, self.config, self._running_runtime, self._publisher)
             return self._service
 
     def _publisher(self) -> Publishing:

@@ -21,7 +21,7 @@ _ALL_SEALS, _SEAL_WRITE = 0xF, 0x8  # seal, shrink, grow, write
 
 def executable_is_own() -> bool:
     """Whether this process's user may write, or give themselves the right to write, its executable."""
-    if _is_sealed():
+    if is_sealed():
         return False
     return os.stat(_EXECUTABLE).st_uid == os.geteuid() or os.access(_EXECUTABLE, os.W_OK)
 
@@ -43,7 +43,7 @@ def sealed_executable() -> int:
     return copy
 
 
-def _is_sealed() -> bool:
+def is_sealed() -> bool:
     """Whether this process runs from such a copy already."""
     fd = os.open(_EXECUTABLE, os.O_RDONLY | os.O_CLOEXEC)
     try:

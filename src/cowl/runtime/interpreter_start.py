@@ -14,7 +14,7 @@ from cowl.linux.sealed import library_path, sealed_executable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, NoReturn
 
 CHANNEL = 3  # the descriptor of the channel in the new process; 0, 1 and 2 are /dev/null
 _PACKAGES = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -35,13 +35,29 @@ def start_interpreter(code: str, channel: int, *, sealed: bool, clean: bool = Fa
         *((os.POSIX_SPAWN_OPEN, number, "/dev/null", os.O_RDWR, 0) for number in range(3)),
         (os.POSIX_SPAWN_DUP2, spare, CHANNEL),
     ]
-    argv = [sys.executable, "-I", "-S", "-X", "utf8", "-c", code, _PACKAGES]
+    argv = _argv(code)
     try:
         return _spawn(argv, actions, sealed=sealed, clean=clean)
     except OSError as error:
         raise Unavailable(f"can't start {sys.executable}: {error.strerror}") from error
     finally:
         os.close(spare)
+
+
+def become(code: str, words: list[str], *, sealed: bool = False) -> NoReturn:
+    """This process, with one thread, executes other code; sys.argv[2:] are the words there. Raises OSError.
+
+    By the interpreter that runs already: its file may have been replaced since. `sealed`: by a copy of it.
+    """
+    argv = [*_argv(code), *words]
+    if not sealed:
+        os.execv("/proc/self/exe", argv)
+    env = {**os.environ, "LD_LIBRARY_PATH": library_path(os.environ.get("LD_LIBRARY_PATH", ""))}
+    os.execve(f"/proc/self/fd/{sealed_executable()}", argv, env)
+
+
+def _argv(code: str) -> list[str]:
+    return [sys.executable, "-I", "-S", "-X", "utf8", "-c", code, _PACKAGES]
 
 
 def _spawn(argv: list[str], actions: list[Any], *, sealed: bool, clean: bool) -> int:

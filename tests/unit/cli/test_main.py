@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -98,7 +99,7 @@ def test_help_of_a_command(words: list[str], capsys: pytest.CaptureFixture[str])
     out = capsys.readouterr().out
     assert out.startswith("Usage:  cowl run [OPTIONS] IMAGE [COMMAND] [ARG...]\n\nCreate and run")
     assert "Aliases:\n  cowl container run, cowl run\n" in out
-    assert "  -e, --env list            Set environment variables\n" in out
+    assert re.search(r"^  -e, --env list +Set environment variables$", out, re.MULTILINE)
     assert '(default "none")' in " ".join(out.split())
 
 
@@ -126,7 +127,6 @@ def test_all_help_fits(columns: int) -> None:
         (["container", "ls", "--foo"], 125, "See 'cowl container ls --help'."),
         (["run"], 1, "'cowl run' requires at least 1 argument"),
         (["tag", "a"], 1, "'cowl tag' requires 2 arguments"),
-        (["run", "-d", "x"], 125, "-d is not available yet"),
         (["run", "--pull", "maybe", "x"], 125, "invalid --pull 'maybe'"),
         (["build", "-f", "-", "-"], 1, "can't use stdin for both build context and dockerfile"),
         (["build", "/no/such"], 1, "cowl: /no/such: the build context does not exist"),

@@ -6,6 +6,11 @@ from cowl.cli.commands.flags import DRY_RUN, FILTER, FORCE, FORMAT, FORMAT_OBJEC
 from cowl.cli.grammar import BOOL, INT, LIST, MANY, TEXT, Command, Flag
 from cowl.cli.process_flags import CREATE, PROCESS, RUN
 
+SIGNAL = Flag("signal", "s", TEXT, "Signal to send to the container")
+TIME = Flag("time", "t", INT, "Seconds to wait before killing the container", "int")
+
+_MOMENT = 'timestamp (e.g. "2013-01-02T13:23:37Z") or relative (e.g. "42m" for 42 minutes)'
+
 CONTAINERS = (
     Command(
         "run",
@@ -23,7 +28,7 @@ CONTAINERS = (
         "create",
         "Create a new container",
         "[OPTIONS] IMAGE [COMMAND] [ARG...]",
-        "run:create",
+        "create:create",
         (1, MANY),
         CREATE,
         ("container create",),
@@ -31,8 +36,8 @@ CONTAINERS = (
     ),
     Command(
         "start",
-        "Start a stopped container, attached: its output and exit code are the command's",
-        "[OPTIONS] CONTAINER",
+        "Start one or more stopped containers",
+        "[OPTIONS] CONTAINER [CONTAINER...]",
         "start:start",
         (1, MANY),
         (
@@ -41,6 +46,56 @@ CONTAINERS = (
             Flag("sig-proxy", "", BOOL, "Proxy received signals to the process", "", True),
         ),
         ("container start",),
+    ),
+    Command(
+        "stop",
+        "Stop one or more running containers",
+        "[OPTIONS] CONTAINER [CONTAINER...]",
+        "life:stop",
+        (1, MANY),
+        (SIGNAL, TIME),
+        ("container stop",),
+    ),
+    Command(
+        "kill",
+        "Kill one or more running containers",
+        "[OPTIONS] CONTAINER [CONTAINER...]",
+        "life:kill",
+        (1, MANY),
+        (SIGNAL,),
+        ("container kill",),
+    ),
+    Command(
+        "restart",
+        "Restart one or more containers",
+        "[OPTIONS] CONTAINER [CONTAINER...]",
+        "life:restart",
+        (1, MANY),
+        (SIGNAL, TIME),
+        ("container restart",),
+    ),
+    Command(
+        "wait",
+        "Block until one or more containers stop, then print their exit codes",
+        "CONTAINER [CONTAINER...]",
+        "life:wait",
+        (1, MANY),
+        aliases=("container wait",),
+    ),
+    Command(
+        "logs",
+        "Fetch the logs of a container",
+        "[OPTIONS] CONTAINER",
+        "logs:logs",
+        (1, 1),
+        (
+            Flag("follow", "f", BOOL, "Follow log output"),
+            Flag("since", "", TEXT, f"Show logs since {_MOMENT}"),
+            Flag("tail", "n", TEXT, "Number of lines to show from the end of the logs", "", "all"),
+            Flag("timestamps", "t", BOOL, "Show timestamps"),
+            Flag("until", "", TEXT, f"Show logs before a {_MOMENT}"),
+        ),
+        ("container logs",),
     ),
     Command(
         "exec",

@@ -1,7 +1,6 @@
 """The table of commands: parsing, --help, dispatch and completion all read it. A new command is one entry.
 
-What Docker has and cowl does not have yet is left out, so that it is refused by name; `-d` alone is
-here, to say why.
+What Docker has and cowl does not have yet is left out, so that it is refused by name.
 """
 
 from __future__ import annotations

@@ -1,0 +1,37 @@
+"""create, and run -d: containers that do not need us."""
+
+from __future__ import annotations
+
+from cowl.cli.run import PullListener, check, options, write_id
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cowl import Container, Engine
+    from cowl.cli.call import Call
+
+
+def create(call: Call) -> int:
+    """`cowl create`: prints the container's ID."""
+    check(call)
+    listener = PullListener(quiet=call.on("quiet"))
+    with call.engine(listener) as engine:
+        _create(call, engine, listener)
+    return 0
+
+
+def run_detached(call: Call) -> int:
+    """`cowl run -d`. The ID is printed before the start, as Docker does: it is there also if that fails."""
+    listener = PullListener(quiet=call.on("quiet"))
+    with call.engine(listener) as engine:
+        engine.warm_up(detach=True)
+        _create(call, engine, listener).start(detach=True)
+    return 0
+
+
+def _create(call: Call, engine: Engine, listener: PullListener) -> Container:
+    image, *command = call.words
+    listener.fetch(engine, image, call.text("pull"), call.text("platform"))
+    box = engine.create(image, command, remove=call.on("rm"), **options(call))
+    write_id(call.text("cidfile"), box)
+    print(box.id, flush=True)
+    return box

@@ -1,0 +1,86 @@
+"""start in the background, stop, kill, restart and wait: containers that are there."""
+
+from __future__ import annotations
+
+import sys
+
+from cowl import CowlError, NotFound
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cowl import Container, Engine
+    from cowl.cli.call import Call
+
+
+def start_detached(call: Call) -> int:
+    """`cowl start` without -a."""
+    with call.engine() as engine:
+        engine.warm_up(detach=True)
+        failed = _each(call, engine, lambda box: box.start(detach=True))
+    if failed:
+        raise CowlError(f"failed to start containers: {', '.join(failed)}")
+    return 0
+
+
+def stop(call: Call) -> int:
+    """`cowl stop`."""
+    timeout = call.number("time") if call.given("time") else None
+    return _status(call, lambda box: _stop(box, timeout, call.text("signal")))
+
+
+def _stop(box: Container, timeout: float | None, signal: str) -> None:
+    try:
+        box.stop(timeout, signal=signal)
+    except NotFound:
+        pass  # --rm: it has ended
+
+
+def kill(call: Call) -> int:
+    """`cowl kill`."""
+    return _status(call, lambda box: box.kill(call.text("signal") or "KILL"))
+
+
+def restart(call: Call) -> int:
+    """`cowl restart`."""
+    timeout = call.number("time") if call.given("time") else None
+    return _status(call, lambda box: box.restart(timeout, signal=call.text("signal")))
+
+
+def wait(call: Call) -> int:
+    """`cowl wait`: prints the exit codes, in the order of the arguments."""
+    failed = 0
+    with call.engine() as engine:
+        for name in call.words:
+            try:
+                print(engine.container(name).wait(), flush=True)
+            except CowlError as error:
+                failed = 1
+                _complain(error)
+    return failed
+
+
+def _status(call: Call, action: Callable[[Container], object]) -> int:
+    with call.engine() as engine:
+        return 1 if _each(call, engine, action) else 0
+
+
+def _each(call: Call, engine: Engine, action: Callable[[Container], object]) -> list[str]:
+    """Does it to every container that was named, and prints the name; gives those where that failed."""
+    failed = []
+    for name in call.words:
+        try:
+            action(engine.container(name))
+            print(name, flush=True)
+        except CowlError as error:
+            failed.append(name)
+            _complain(error)
+    return failed
+
+
+def _complain(error: CowlError) -> None:
+    from cowl.cli.failure import describe
+
+    sys.stdout.flush()
+    print(describe(error), file=sys.stderr)

@@ -1,0 +1,245 @@
+"""The monitor: the process that a detached container has for itself. See docs/decisions/0026-monitor.md.
+
+It is an interpreter of its own, started by the command and let go of by it: nothing of the command's
+memory, environment or descriptors is in it. It owns the container in the store, starts it as its child,
+records its end and applies its restart policy. While the container runs it is the program of
+`attendance`, which keeps the output; this one is loaded again when the container has ended.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+
+from cowl.config import Config
+from cowl.container.attendance import HEARD, WAKE, Task, change_to, own_task
+from cowl.container.json_log import JsonLog, log_directory
+from cowl.container.lifecycle import Containers
+from cowl.container.log_options import NONE, parse_log
+from cowl.container.loop import Loop
+from cowl.container.options import Settings
+from cowl.container.restart import next_delay, parse_policy
+from cowl.container.signals import signal_number
+from cowl.errors import NotFound, Unavailable
+from cowl.linux import channel, credentials
+from cowl.linux.descriptors import arrange
+from cowl.linux.probe import rung
+from cowl.linux.sealed import is_sealed
+from cowl.linux.signal_fd import open_signals, read_signals
+from cowl.runtime.choice import runtime_for
+from cowl.runtime.failures import CommandNotExecutable, CommandNotFound, encode
+from cowl.store.store import Store
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+    from cowl.runtime.in_person import Kept
+    from cowl.store.container_record import ContainerRecord
+
+CONTROL = 3  # the channel to the command, which ends once the container is started
+_RECORD_TRIES = 60  # seconds that a store may be full or away when the end is recorded
+
+
+def serve() -> NoReturn:
+    """The program at its first start, by `detached`: waits for a container to look after."""
+    try:
+        nothing = os.open("/dev/null", os.O_RDWR)
+        arrange((nothing, nothing, nothing, CONTROL))
+        os.setsid()
+        os.chdir("/")
+        os.umask(0o022)
+        credentials.default_signals()
+        data, _ = channel.receive(CONTROL)
+        if data:
+            job = json.loads(data)
+            _look_after(Task(job["root"], job["runtime"], job["id"]), ended=False)
+    except BaseException as error:  # noqa: BLE001  # nobody else would hear of it
+        _say(b"F" + encode(error))
+    finally:
+        os._exit(0)
+
+
+def serve_sealed() -> NoReturn:
+    """The same from a sealed copy of the interpreter, for a container whose root could write the original."""
+    os.set_inheritable(CONTROL, False)
+    try:
+        _look_after(own_task(), ended=False)
+    except BaseException as error:  # noqa: BLE001  # as above
+        _say(b"F" + encode(error))
+    finally:
+        os._exit(0)
+
+
+def resume() -> NoReturn:
+    """The program when the container has ended."""
+    try:
+        _look_after(own_task(), ended=True)
+    finally:
+        os._exit(0)
+
+
+def _look_after(task: Task, *, ended: bool) -> None:
+    credentials.rename("cowl-monitor")
+    credentials.ignore_broken_pipes()
+    signals = open_signals(HEARD)
+    store = Store.open(Config(root=task.root, runtime=task.runtime))
+    if ended:
+        store.inherit_owner(task.owner, task.lock)
+    monitor = Monitor(store, task, signals)
+    if not ended and monitor.needs_sealing():
+        store.close()
+        os.set_inheritable(CONTROL, True)
+        change_to("monitor:serve_sealed", task, sealed=True)
+    if ended and not monitor.rest():
+        store.close()
+        return
+    started = monitor.start(again=ended)
+    if started is None:
+        store.close()
+        return
+    owner, lock = store.bequeath_owner()
+    change_to("attendance:attend", started.replace(owner=owner, lock=lock))
+
+
+class Monitor:
+    """One container between two of its runs."""
+
+    def __init__(self, store: Store, task: Task, signals: int) -> None:
+        config = Config(root=task.root, runtime=task.runtime)
+        runtime = runtime_for(config)
+        self._store = store
+        self._task = task
+        self._signals = signals
+        self._start = runtime.start_in_person
+        self._service = Containers(store, config, lambda: runtime, _publisher)
+        self._record = store.containers.get(task.id)
+        self._settings = Settings.from_json(self._record.settings)
+
+    def needs_sealing(self) -> bool:
+        """Whether the container's root is the host's, and this program is not sealed yet."""
+        asked = self._settings.confinement
+        return asked is not None and "user" in asked.shares(rung()) and not is_sealed()
+
+    def start(self, *, again: bool) -> Task | None:
+        """One run of the container, as it is to be attended; None, told and recorded, if it failed."""
+        theirs, ours = self._open_streams()
+        self._make_log()
+        try:
+            kept, self._record = self._service.begin(
+                self._record, theirs, self._start, monitored=True, again=again
+            )
+        except Exception as error:  # noqa: BLE001  # of whatever kind: the command shows it
+            self._failed(error)
+            return None
+        for fd in {*theirs}:
+            os.close(fd)
+        if not again:
+            _say(b"S")
+            os.close(CONTROL)
+        return self._attended(kept, ours)
+
+    def _make_log(self) -> None:
+        """So that a reader who comes at once finds it."""
+        if self._settings.log_driver != NONE:
+            log = JsonLog(log_directory(self._record.directory))
+            log.open()
+            log.close()
+
+    def _open_streams(self) -> tuple[tuple[int, int, int], dict[str, int]]:
+        """The container's ends of its streams, and ours by name. With a terminal there are none yet."""
+        nothing = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+        if self._settings.tty:
+            return (nothing, nothing, nothing), {}
+        out_reader, stdout = os.pipe()
+        err_reader, stderr = os.pipe()
+        ours = {"stdout": out_reader, "stderr": err_reader}
+        if not self._settings.open_stdin:
+            return (nothing, stdout, stderr), ours
+        os.close(nothing)
+        stdin, ours["stdin"] = os.pipe()
+        return (stdin, stdout, stderr), ours
+
+    def _attended(self, kept: Kept, streams: dict[str, int]) -> Task:
+        settings = self._settings
+        rotation = parse_log(settings.log_driver, settings.log_options)
+        return self._task.replace(
+            directory=self._record.directory,
+            pid=kept.process.pid,
+            pidfd=kept.pidfd,
+            console=kept.console,
+            listener=kept.listener,
+            log_bytes=rotation.max_bytes,
+            log_files=-1 if settings.log_driver == NONE else rotation.max_files,
+            stop_signal=signal_number(settings.stop_signal or "TERM"),
+            stop_ms=int(max(settings.stop_seconds, -1) * 1000),
+            **streams,
+        )
+
+    def _failed(self, error: Exception) -> None:
+        status = 127 if isinstance(error, CommandNotFound) else 128
+        status = 126 if isinstance(error, CommandNotExecutable) else status
+        try:
+            self._store.containers.let_go(self._record.id, str(error), status)
+        finally:
+            _say(b"F" + encode(error))
+
+    def rest(self) -> bool:
+        """Records how the run ended, and waits for the next; False when there will be none."""
+        code = self._task.code
+        try:
+            if self._task.asked:
+                self._store.containers.ask(self._record.id, "stop")
+            record = self._store.containers.get(self._record.id)
+            policy = parse_policy(Settings.from_json(record.settings).restart)
+            if record.wish or not policy.wants(code, record.restarts):
+                self._finish(record, code)
+                return False
+            delay = next_delay(self._task.delay / 1000, time.time() - record.started_at)
+            self._task = self._task.replace(delay=round(delay * 1000), code=0, asked=0)
+            self._store.containers.restarting(record.id, code)
+            if self._pause(delay):
+                return True
+            self._finish(self._store.containers.get(record.id), code)
+        except NotFound:
+            pass  # somebody removed it: nothing is left to be recorded
+        return False
+
+    def _pause(self, seconds: float) -> bool:
+        """Waits before the next run; False when it was asked to stop meanwhile."""
+        loop = Loop()
+        over: list[bool] = []
+        loop.later(seconds, lambda: over.append(True))
+        loop.watch(self._signals, self._heed)
+        loop.run(lambda: bool(over) or self._is_to_stop())
+        return not self._is_to_stop()
+
+    def _heed(self) -> None:
+        """A signal between two runs: whoever set a wish tells us so, and any other is a wish by itself."""
+        if not {*read_signals(self._signals)} <= {WAKE}:
+            self._store.containers.ask(self._record.id, "stop")
+
+    def _is_to_stop(self) -> bool:
+        return bool(self._store.containers.get(self._record.id).wish)
+
+    def _finish(self, record: ContainerRecord, code: int) -> None:
+        """Records the end for good. A store that is full for a moment is asked again."""
+        for _ in range(_RECORD_TRIES):
+            try:
+                self._service.end(record, code, keep=record.wish == "restart")
+                return
+            except Unavailable:
+                time.sleep(1)
+
+
+def _publisher() -> NoReturn:
+    raise AssertionError("a monitor makes no images")
+
+
+def _say(data: bytes) -> None:
+    """Tells the command how the first start went; it listens for no more than that."""
+    try:
+        channel.send(CONTROL, data)
+    except OSError:
+        pass  # it was killed meanwhile, or this is a later start
