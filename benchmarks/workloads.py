@@ -28,6 +28,12 @@ def run_true(engines: Sequence[Engine], _home: str) -> list[Command]:
     return [_of(engine, "run", "--rm", "--network", "none", BASE, "true") for engine in engines]
 
 
+def run_detached(engines: Sequence[Engine], _home: str) -> list[Command]:
+    """A container in the background: run -d, until its ID is printed and its command executed."""
+    words = ("run", "-d", "--rm", "--network", "none", BASE, "sleep", "1")
+    return [_of(engine, *words) for engine in engines]
+
+
 def exec_true(engines: Sequence[Engine], _home: str) -> list[Command]:
     """exec in a running container."""
     commands = []
@@ -120,6 +126,7 @@ def parse(_engines: Sequence[Engine], home: str) -> list[Command]:
 WORKLOADS: dict[str, Workload] = {
     "version": version,
     "run": run_true,
+    "run-detached": run_detached,
     "exec": exec_true,
     "build-cold": build_cold,
     "build-cached": build_cached,

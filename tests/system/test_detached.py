@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -45,10 +46,18 @@ def monitors(caller: Caller) -> list[int]:
         try:
             if b"cowl.container." not in Path(f"/proc/{pid}/cmdline").read_bytes():
                 continue
-            if any(str(caller.store) in os.readlink(fd) for fd in Path(f"/proc/{pid}/fd").iterdir()):
+            if any(str(caller.store) in target for target in _open_files(pid)):
                 found.append(int(pid))
         except OSError:
             continue
+    return found
+
+
+def _open_files(pid: str) -> list[str]:
+    found = []
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            found.append(os.readlink(f"/proc/{pid}/fd/{fd}"))
     return found
 
 
@@ -63,6 +72,7 @@ def test_run_detached_stop_and_start_again(based: Caller) -> None:
     assert state(based, "box")["ExitCode"] == 7
     assert based.text("ps", "-q") == ""
     assert based.text("start", "box") == "box"
+    assert based.text("start", "box") == "box", "it runs already"
     assert state(based, "box")["Running"] is True
     assert based.text("kill", "-s", "KILL", "box") == "box"
     assert based.text("wait", "box") == "137"
@@ -109,12 +119,12 @@ def test_the_library_starts_detached_ones_from_a_threaded_process(based: Caller)
 import cowl, os, threading
 boxes = []
 def work(n):
-    boxes.append(engine.start("busybox", ["sh", "-c", f"exit {n}"], detach=True, remove=False, name=f"b{n}"))
+    boxes.append(engine.start("busybox", ["sh", "-c", f"exit {n}"], detach=True, name=f"b{n}"))
 with cowl.Engine(os.environ["COWL_ROOT"]) as engine:
     threads = [threading.Thread(target=work, args=(n,)) for n in range(3)]
     [t.start() for t in threads]; [t.join() for t in threads]
     assert sorted(box.wait() for box in boxes) == [0, 1, 2], boxes
-    with engine.start("busybox", ["sleep", "1000"], detach=True, remove=False, name="stays") as box:
+    with engine.start("busybox", ["sleep", "1000"], detach=True, name="stays") as box:
         assert box.state == "running"
     try:
         engine.start("busybox", ["true"], restart="always", remove=False)
@@ -149,13 +159,29 @@ def test_nothing_of_the_caller_is_in_monitor_or_payload(based: Caller) -> None:
     os.close(writer)
     assert os.read(reader, 1) == b"", "somebody still holds the caller's pipe"
     os.close(reader)
+    until(lambda: monitors(based))
     pids = [*monitors(based), int(str(state(based, "box")["Pid"]))]
-    assert len(pids) >= 2
     for pid in pids:
         assert b"of-the-caller" not in Path(f"/proc/{pid}/environ").read_bytes()
         assert b"OWN=1" not in Path(f"/proc/{pid}/cmdline").read_bytes()
     assert based.text("exec", "box", "ls", "/proc/1/fd").split() == ["0", "1", "2"]
     assert os.getsid(pids[0]) not in (os.getsid(0), 0)
+
+
+def test_a_container_with_the_hosts_root_can_not_reach_our_interpreter(
+    root_caller: Caller, busybox_tar: Path
+) -> None:
+    root_caller.cowl("import", str(busybox_tar), BASE)
+    root_caller.cowl("run", "-d", "--privileged", "--name", "box", BASE, "sleep", "1000")
+    try:
+        until(
+            lambda: any(
+                os.readlink(f"/proc/{pid}/exe").startswith("/memfd:") for pid in monitors(root_caller)
+            )
+        )
+        assert len(monitors(root_caller)) == 1
+    finally:
+        root_caller.cowl("rm", "-f", "box")
 
 
 def test_a_killed_monitor_takes_the_container_with_it(based: Caller) -> None:

@@ -96,7 +96,7 @@ def test_the_library_reads_them_too(based: Caller) -> None:
     code = """
 import cowl, os
 with cowl.Engine(os.environ["COWL_ROOT"]) as engine:
-    box = engine.start("busybox", ["sh", "-c", "echo a; echo b >&2"], detach=True, remove=False)
+    box = engine.start("busybox", ["sh", "-c", "echo a; echo b >&2"], detach=True)
     found = [(entry.stream, entry.data) for entry in box.logs(follow=True)]
     assert sorted(found) == [("stderr", b"b\\n"), ("stdout", b"a\\n")], found
     entry = next(box.logs(tail=1))

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 def start_detached(call: Call) -> int:
-    """`cowl start` without -a."""
+    """`cowl start` without -a. One that runs already is fine, as for Docker."""
     with call.engine() as engine:
         engine.warm_up(detach=True)
-        failed = _each(call, engine, lambda box: box.start(detach=True))
+        failed = _each(call, engine, lambda box: box if box.state == "running" else box.start(detach=True))
     if failed:
         raise CowlError(f"failed to start containers: {', '.join(failed)}")
     return 0

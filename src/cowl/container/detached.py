@@ -71,4 +71,7 @@ class MonitorStart:
             return
         os.close(self._control)
         self._control = -1
-        os.waitpid(self._pid, 0)  # the one that forked the monitor, and ended at once
+        try:
+            os.waitpid(self._pid, 0)  # the one that forked the monitor, and ended at once
+        except ChildProcessError:
+            pass  # the program that we are in ignores SIGCHLD, or waits for whatever comes

@@ -169,18 +169,14 @@ class Containers:
 
     def prepare_monitor(self) -> None:
         """A hint that `start_detached` follows: the monitor's interpreter is loaded meanwhile."""
-        if self._monitor is None:
-            from cowl.container.detached import MonitorStart
-
-            self._monitor = MonitorStart()
+        with self._lock:
+            if self._monitor is None:
+                self._monitor = _new_monitor()
 
     def _take_monitor(self) -> MonitorStart:
-        self.prepare_monitor()
         with self._lock:
             monitor, self._monitor = self._monitor, None
-        if monitor is None:  # another thread was faster
-            return self._take_monitor()
-        return monitor
+        return monitor or _new_monitor()
 
     def _launch(
         self, record: ContainerRecord, stdio: tuple[int, int, int], *, claimed: bool = True
@@ -363,3 +359,9 @@ class Containers:
             record = self.wait(record, running, None)[1]
         running.close()
         return record
+
+
+def _new_monitor() -> MonitorStart:
+    from cowl.container.detached import MonitorStart
+
+    return MonitorStart()

@@ -57,7 +57,7 @@ class ContainerCalls(Wiring):
         stdin: int | None = None,
         stdout: int | None = None,
         stderr: int | None = None,
-        remove: bool = True,
+        remove: bool | None = None,
         detach: bool = False,
         **options: Unpack[RunKeywords],
     ) -> Container:
@@ -72,7 +72,7 @@ class ContainerCalls(Wiring):
         env, labels            mappings, or "KEY=value" words
         binds                  "source:target[:ro]" words; a source is an absolute path or the name of a
                                volume, which is made if it is missing. "target" alone is an anonymous one
-        remove                 remove it when it ends (default True; it can't be with a `restart` policy)
+        remove                 remove it when it ends; by default that of a detached one is left to you
         restart, stop_signal, stop_timeout, log_driver, log_options   see RunOptions
         cap_add, cap_drop      capabilities, "ALL" among them; group_add: names or numbers of groups
         security_opt           "no-new-privileges=false" (it is true otherwise), "seccomp=FILE" (Docker's
@@ -85,7 +85,8 @@ class ContainerCalls(Wiring):
         """
         from cowl.container.run import start
 
-        chosen = self._heeded(_options(remove=remove, **options))
+        removed = not detach if remove is None else remove
+        chosen = self._heeded(_options(remove=removed, **options))
         streams = (stdin, stdout, stderr)
         if detach:
             return self._create(image, command, chosen).start(
