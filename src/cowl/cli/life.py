@@ -25,9 +25,9 @@ def start_detached(call: Call) -> int:
 
 
 def stop(call: Call) -> int:
-    """`cowl stop`."""
+    """`cowl stop`: all that are named at once, so that their timeouts don't add up."""
     timeout = call.number("time") if call.given("time") else None
-    return _status(call, lambda box: _stop(box, timeout, call.text("signal")))
+    return _status_of_all(call, lambda box: _stop(box, timeout, call.text("signal")))
 
 
 def _stop(box: Container, timeout: float | None, signal: str) -> None:
@@ -43,9 +43,9 @@ def kill(call: Call) -> int:
 
 
 def restart(call: Call) -> int:
-    """`cowl restart`."""
+    """`cowl restart`: likewise."""
     timeout = call.number("time") if call.given("time") else None
-    return _status(call, lambda box: box.restart(timeout, signal=call.text("signal")))
+    return _status_of_all(call, lambda box: box.restart(timeout, signal=call.text("signal")))
 
 
 def wait(call: Call) -> int:
@@ -64,6 +64,36 @@ def wait(call: Call) -> int:
 def _status(call: Call, action: Callable[[Container], object]) -> int:
     with call.engine() as engine:
         return 1 if _each(call, engine, action) else 0
+
+
+def _status_of_all(call: Call, action: Callable[[Container], object]) -> int:
+    """The same with a thread for each container; told in the order of the arguments."""
+    if len(call.words) == 1:
+        return _status(call, action)
+    import threading
+
+    failures: dict[int, Exception] = {}
+    with call.engine() as engine:
+
+        def act(place: int, name: str) -> None:
+            try:
+                action(engine.container(name))
+            except Exception as error:  # noqa: BLE001  # told below, or raised there
+                failures[place] = error
+
+        threads = [threading.Thread(target=act, args=each) for each in enumerate(call.words)]
+        for thread in threads:
+            thread.start()
+        for place, thread in enumerate(threads):
+            thread.join()
+            failure = failures.get(place)
+            if failure is None:
+                print(call.words[place], flush=True)
+            elif isinstance(failure, CowlError):
+                _complain(failure)
+            else:
+                raise failure
+    return 1 if failures else 0
 
 
 def _each(call: Call, engine: Engine, action: Callable[[Container], object]) -> list[str]:
