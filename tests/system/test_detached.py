@@ -135,6 +135,13 @@ with cowl.Engine(os.environ["COWL_ROOT"]) as engine:
 with cowl.Engine(os.environ["COWL_ROOT"]) as engine:
     box = engine.container("stays")
     assert box.state == "running"
+    try:
+        box.start(detach=True)
+    except cowl.Conflict as error:
+        assert "is running" in error.message
+    else:
+        raise AssertionError("started twice")
+    assert box.refresh().record.monitored and box.state == "running"
     first = box.started_at
     box.restart(timeout=0)
     assert box.state == "running" and box.started_at > first

@@ -54,12 +54,16 @@ class ContainerLife:
             self._owner.retire(transaction)
 
     def let_go(self, identity: str, error: str = "", exit_code: int = 0) -> None:
-        """Nobody owns the container any more; with the reason why it could not be started. Gone is fine."""
+        """Takes `claim` back, with the reason why it could not be started.
+
+        Nothing happens to a container that is gone, or somebody else's.
+        """
         with self._database.write() as transaction:
             transaction.run(
                 "UPDATE containers SET owner = NULL, monitored = 0, error = ?, exit_code = ?,"
-                " state = CASE WHEN state = 'restarting' THEN 'exited' ELSE state END WHERE id = ?",
-                (error, exit_code, identity),
+                " state = CASE WHEN state = 'restarting' THEN 'exited' ELSE state END"
+                " WHERE id = ? AND owner = ?",
+                (error, exit_code, identity, self._owner.id),
             )
             self._owner.retire(transaction)
 
