@@ -88,7 +88,7 @@ def _ledger(store: Store, rows: Rows, presence: Presence) -> tuple[Ledger, Mappi
         if mount.in_use:
             used.add((CACHE, mount.id))
     if rows.volumes:
-        running = frozenset(row.id for row in rows.containers if row.state == "running")
+        running = frozenset(row.id for row in rows.containers if row.state not in ("created", "exited"))
         for name, size in store.measures.volumes(rows.volumes, running).items():
             own[VOLUME, name] = Bytes(*size)
     if gone:
