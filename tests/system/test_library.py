@@ -205,7 +205,7 @@ def test_a_killed_launcher_is_replaced(library: Library) -> None:
 threading.Thread(target=lambda: time.sleep(5), daemon=True).start()
 with cowl.Engine(ROOT) as engine:
     assert engine.run(B, ["true"]).returncode == 0
-    os.kill(engine._runtime._launcher._pid, 9)
+    os.kill(next(iter(engine._runtime._launchers.values()))._pid, 9)
     time.sleep(0.2)
     refused(cowl.Unavailable, lambda: engine.run(B, ["true"]))
     assert engine.run(B, ["true"]).returncode == 0
@@ -225,7 +225,7 @@ with cowl.Engine(ROOT) as engine:
     refused(cowl.RunFailed, lambda: engine.run(B, ["false"], check=True))
     refused(cowl.Invalid, lambda: engine.run(B, ["true"], tty=True))
     removed = engine.store.containers.started
-    engine.store.containers.started = lambda *_: (_ for _ in ()).throw(KeyboardInterrupt())
+    engine.store.containers.started = lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt())
     refused(KeyboardInterrupt, lambda: engine.run(B, ["sleep", "600"]))
     engine.store.containers.started = removed
     assert descriptors() == before
