@@ -104,7 +104,8 @@ def test_a_start_that_fails_is_told_by_run_d(based: Caller, command: str, status
 
 
 def test_removed_at_its_end_and_by_force(based: Caller) -> None:
-    based.cowl("run", "-d", "--rm", "--name", "short", BASE, "true")
+    based.cowl("run", "-d", "--rm", "--name", "short", BASE, "sh", "-c", "sleep 2; exit 5")
+    assert based.text("wait", "short") == "5"
     until(lambda: based.text("ps", "-aq") == "")
     based.cowl("run", "-d", "--restart", "always", "--name", "long", BASE, "sleep", "1000")
     refused = based.cowl("rm", "long", status=1)

@@ -164,7 +164,7 @@ class Container:
     def wait(self, timeout: float | None = None) -> int:
         """The exit code, once it has ended. Raises RunTimeout after `timeout` seconds; it then runs on.
 
-        Raises NotFound when another process started it with `remove=True`: its code went with its row.
+        Raises NotFound when it was removed before we looked: then its code went with its row.
         """
         code, self._record = self._service.wait(self._record, self._running, timeout)
         return code

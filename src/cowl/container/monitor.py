@@ -13,7 +13,7 @@ import os
 import time
 
 from cowl.config import Config
-from cowl.container.attendance import HEARD, WAKE, Task, change_to, own_task
+from cowl.container.attendance import HEARD, WAKE, Task, change_to, leave_word, own_task
 from cowl.container.json_log import JsonLog, log_directory
 from cowl.container.lifecycle import Containers
 from cowl.container.log_options import NONE, parse_log
@@ -33,12 +33,14 @@ from cowl.store.store import Store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import NoReturn
 
     from cowl.runtime.in_person import Kept
     from cowl.store.container_record import ContainerRecord
 
 CONTROL = 3  # the channel to the command, which ends once the container is started
+_FAREWELL_SECONDS = 0.1  # some looks of `ending.watch`
 _RECORD_TRIES = 60  # seconds that a store may be full or away when the end is recorded
 
 
@@ -74,8 +76,11 @@ def serve_sealed() -> NoReturn:
 
 def resume() -> NoReturn:
     """The program when the container has ended."""
+    task = own_task()
     try:
-        _look_after(own_task(), ended=True)
+        _look_after(task, ended=True)
+    except BaseException as error:  # noqa: BLE001  # nobody else would hear of it
+        leave_word(task, error)
     finally:
         os._exit(0)
 
@@ -224,10 +229,20 @@ class Monitor:
         return bool(self._store.containers.get(self._record.id).wish)
 
     def _finish(self, record: ContainerRecord, code: int) -> None:
-        """Records the end for good. A store that is full for a moment is asked again."""
+        """Records the end for good. A store that is full for a moment is asked again.
+
+        What is to be removed now is shown as ended for a moment, so that who waits for it learns its code.
+        """
+        keep = record.wish == "restart"
+        if record.auto_remove and not keep:
+            self._insist(lambda: self._service.end(record, code, keep=True))
+            time.sleep(_FAREWELL_SECONDS)
+        self._insist(lambda: self._service.end(record, code, keep=keep))
+
+    def _insist(self, action: Callable[[], object]) -> None:
         for _ in range(_RECORD_TRIES):
             try:
-                self._service.end(record, code, keep=record.wish == "restart")
+                action()
                 return
             except Unavailable:
                 time.sleep(1)
