@@ -25,8 +25,11 @@ def give_back() -> None:
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # the GNU C library has it
     if trim is not None:
         trim(0)
-    with open("/proc/self/smaps", "rb") as file:
-        mappings = file.read()
+    try:
+        with open("/proc/self/smaps", "rb") as file:
+            mappings = file.read()
+    except OSError:  # a kernel without CONFIG_PROC_PAGE_MONITOR
+        return
     for start, length in _clean_file_pages(mappings):
         try:
             call("madvise", start, length, _DONT_NEED)
