@@ -371,7 +371,8 @@ def test_no_crash_leaves_a_mount(armed: Caller) -> None:
     """kill -9 of the command at any moment of a start: the host's table never changes, nothing stays."""
     before = Path("/proc/self/mountinfo").read_text()
     for step in range(12):
-        words = armed.argv("run", "--rm", "-v", "shared:/v", "--read-only", BASE, "sleep", "60")
+        bare = ("--userns", "host") if armed.name == "root" and step % 3 == 0 else ()
+        words = armed.argv("run", "--rm", "-v", "shared:/v", "--read-only", *bare, BASE, "sleep", "60")
         running = subprocess.Popen(words, env=armed.env, cwd=armed.home, stdin=subprocess.DEVNULL)
         time.sleep(0.015 * step)
         assert Path("/proc/self/mountinfo").read_text() == before

@@ -90,6 +90,22 @@ def test_a_seccomp_profile_of_a_file(based: Caller, user: str) -> None:
     assert b"the seccomp profile is invalid" in said and based.text("ps", "-aq") == ""
 
 
+def test_a_profile_that_podman_ships(based: Caller) -> None:
+    """Of the package golang-github-containers-common; also as it was before close_range was known."""
+    shipped = Path("/usr/share/containers/seccomp.json")
+    if not shipped.exists():
+        pytest.skip(f"needs {shipped}")
+    profile = json.loads(shipped.read_text())
+    script = "grep Seccomp: /proc/self/status; hostname x 2>/dev/null || echo refused"
+    for without in ((), ("close_range", "dup3", "execveat", "openat2")):
+        for rule in profile["syscalls"]:
+            rule["names"] = [name for name in rule["names"] if name not in without]
+        (based.home / "shipped.json").write_text(json.dumps(profile))
+        for more in ((), ("--security-opt", "no-new-privileges=false")):
+            lines = sh(based, script, "--security-opt", "seccomp=shipped.json", *more)
+            assert lines == ["Seccomp:\t2", "refused"]
+
+
 def test_no_new_privileges_can_be_left_out(based: Caller) -> None:
     for user in ("0", "1000"):
         found = rights(sh(based, RIGHTS, "-u", user, "--security-opt", "no-new-privileges=false"))
@@ -156,6 +172,8 @@ def test_groups_are_added(based: Caller) -> None:
         assert b"unable to find group nobodys" in said
         for number in ("4294967296", "-1", "2147483648"):
             based.cowl("run", "--rm", "--group-add", number, BASE, "true", status=125)
+        said = based.cowl("run", "--rm", "--group-add", "2147483647", BASE, "true", status=125).stderr
+        assert b"one of its groups 2147483647 does not exist in this container's user namespace" in said
     else:
         said = based.cowl("run", *flags, BASE, "id", status=125).stderr
         assert b"--group-add extra needs a range of subordinate ids" in said

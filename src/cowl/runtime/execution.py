@@ -10,18 +10,24 @@ from cowl.linux.descriptors import close_from
 from cowl.runtime.failures import CommandNotExecutable, CommandNotFound
 
 READY = b"X"  # the last word of a child whose execve works
+CALLS = ("sendmsg", "execve", "exit_group")  # what the child still does under its system call filter
 _CHANNEL = 3
 _NEXT = (errno.ENOENT, errno.ENOTDIR)
 
 
-def execute(args: tuple[str, ...], env: tuple[str, ...], keeper: int) -> None:
-    """Leaves only 0, 1, 2 open and executes `args`; returns never.
-
-    Raises CommandNotFound, CommandNotExecutable; the channel to the keeper is then descriptor 3.
-    """
+def close_others(keeper: int) -> int:
+    """Leaves only 0, 1, 2 and the channel to the keeper, whose new number it gives: always 3."""
     if keeper != _CHANNEL:
         os.dup2(keeper, _CHANNEL, inheritable=False)
     close_from(_CHANNEL + 1)
+    return _CHANNEL
+
+
+def execute(args: tuple[str, ...], env: tuple[str, ...]) -> None:
+    """Executes `args` once all but 0, 1, 2 and the channel are closed; returns never.
+
+    Raises CommandNotFound, CommandNotExecutable.
+    """
     channel.send(_CHANNEL, READY)
     words = [_encoded(word) for word in args]
     pairs = dict(_encoded(word).split(b"=", 1) for word in env if "=" in word)

@@ -14,10 +14,11 @@ from cowl.linux import channel, credentials, mounts, terminal
 from cowl.linux.descriptors import open_device
 from cowl.linux.files import open_beneath
 from cowl.linux.loopback import raise_loopback
+from cowl.linux.rung import IDS_COUNT, SINGLE
 from cowl.linux.syscalls import call
 from cowl.runtime import binding, targets
 from cowl.runtime import operations as op
-from cowl.runtime.execution import execute
+from cowl.runtime.execution import close_others, execute
 from cowl.runtime.failures import (
     MountTargetRefused,
     StepFailed,
@@ -49,6 +50,7 @@ class Interpreter:
         self._scratch = -1
         self._null = -1
         self._slave = -1
+        self._closed = False  # all but the channel and what the payload gets
 
     def run(self) -> None:
         """Executes the plan; returns never. Raises CowlError."""
@@ -246,10 +248,7 @@ class Interpreter:
         except OSError as error:
             if error.errno != errno.EINVAL:
                 raise
-            raise UserNotMapped(
-                f"the user {step.uid}:{step.gid} does not exist in this container's user namespace",
-                hint="without a range of subordinate ids a container has the ids of one user only",
-            ) from None
+            raise _not_mapped(step, self._plan.rung) from None
 
     def set_capabilities(self, step: op.SetCapabilities) -> None:
         credentials.set_capabilities(credentials.mask(step.names))
@@ -259,13 +258,19 @@ class Interpreter:
 
     def install_filter(self, step: op.InstallFilter) -> None:
         program, _ = channel.receive(self._keeper)
+        self._close_others()  # a caller's own filter may not know close_range
         listener = install_filter(program, step.supervised)
         if listener >= 0:
             channel.send(self._keeper, b"L", (listener,))
             os.close(listener)
 
     def execute(self, step: op.Execute) -> None:
-        execute(step.args, step.env, self._keeper)
+        self._close_others()
+        execute(step.args, step.env)
+
+    def _close_others(self) -> None:
+        if not self._closed:
+            self._keeper, self._closed = close_others(self._keeper), True
 
 
 def _method(kind: type[op.Operation]) -> Callable[[Interpreter, Any], None]:
@@ -306,6 +311,16 @@ def _is_unified(path: str) -> bool:
         return mounts.filesystem_magic(fd) == mounts.CGROUP2_MAGIC
     finally:
         os.close(fd)
+
+
+def _not_mapped(step: op.BecomeUser, rung: str) -> UserNotMapped:
+    groups = ", ".join(str(group) for group in step.groups if group != step.gid)
+    more = f" or one of its groups {groups}" if groups else ""
+    hint = "without a range of subordinate ids a container has the ids of one user only"
+    return UserNotMapped(
+        f"the user {step.uid}:{step.gid}{more} does not exist in this container's user namespace",
+        hint=hint if rung == SINGLE else f"the ids of a container are below {IDS_COUNT}",
+    )
 
 
 def _shown(operation: op.Operation) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from cowl.linux.seccomp import InvalidSeccomp, compile_profile
 from cowl.oci.json_object import parse_object
+from cowl.runtime.execution import CALLS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from cowl.oci.json_object import JsonObject
 
 _ARCHITECTURES = {"x86_64": ("amd64", "SCMP_ARCH_X86_64"), "aarch64": ("arm64", "SCMP_ARCH_AARCH64")}
+_ALLOWING = ("SCMP_ACT_ALLOW", "SCMP_ACT_LOG")
 _RULE_LIMIT = 10_000
 
 
@@ -45,7 +47,18 @@ def read_profile(text: str, capabilities: Collection[str], machine: str, release
         "syscalls": [_rule(rule) for rule in rules if _holds(rule, go=go, held=held, kernel=kernel)],
     }
     compile_profile(profile, machine=machine)
+    for name in CALLS:
+        if not _allows(profile, name):
+            raise InvalidSeccomp(f"it does not allow {name}, without which no program can be started")
     return profile
+
+
+def _allows(profile: dict[str, Any], name: str) -> bool:
+    """Whether it may let a call pass: what depends on arguments may."""
+    for rule in profile["syscalls"]:
+        if name in rule["names"] and (not rule["args"] or rule["action"] in _ALLOWING):
+            return rule["action"] in _ALLOWING
+    return profile["defaultAction"] in _ALLOWING
 
 
 def _architectures(document: JsonObject, native: str) -> list[str]:

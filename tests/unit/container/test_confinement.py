@@ -165,6 +165,9 @@ def rules(text: dict[str, Any], *capabilities: str) -> list[str]:
     return [name for rule in found["syscalls"] for name in rule["names"]]
 
 
+STARTING = ("sendmsg", "execve", "exit_group")
+
+
 def rule(name: str, **more: Any) -> dict[str, Any]:
     return {"names": [name], "action": "SCMP_ACT_ALLOW", **more}
 
@@ -175,6 +178,7 @@ def test_rules_hold_where_they_are_for() -> None:
         "archMap": [{"architecture": "SCMP_ARCH_X86_64", "subArchitectures": ["SCMP_ARCH_X86"]}],
         "syscalls": [
             rule("read"),
+            *map(rule, STARTING),
             rule("mount", includes={"caps": ["CAP_SYS_ADMIN"]}),
             rule("clone", excludes={"caps": ["CAP_SYS_ADMIN"]}),
             rule("write", includes={"minKernel": "3.8"}),
@@ -185,8 +189,8 @@ def test_rules_hold_where_they_are_for() -> None:
             {"name": "getpid", "action": "SCMP_ACT_ALLOW", "args": None},
         ],
     }
-    assert rules(text) == ["read", "clone", "write", "close", "dup", "getpid"]
-    assert rules(text, "SYS_ADMIN") == ["read", "mount", "write", "close", "dup", "getpid"]
+    assert rules(text) == ["read", *STARTING, "clone", "write", "close", "dup", "getpid"]
+    assert rules(text, "SYS_ADMIN") == ["read", *STARTING, "mount", "write", "close", "dup", "getpid"]
 
 
 @pytest.mark.parametrize(
@@ -195,6 +199,8 @@ def test_rules_hold_where_they_are_for() -> None:
         "[]",
         "{",
         "{}",
+        '{"defaultAction": "SCMP_ACT_ERRNO"}',
+        '{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["execve"], "action": "SCMP_ACT_KILL"}]}',
         '{"defaultAction": "SCMP_ACT_NOPE"}',
         '{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["mkdir"]}]}',
         '{"defaultAction": "SCMP_ACT_ALLOW",'
