@@ -20,6 +20,9 @@ from tests.boxes import Boxes
 from tests.caller import Caller
 from tests.system.test_isolation import compiled, interpreter_of, table
 
+from cowl.linux.credentials import mask
+from cowl.runtime.options import CAPABILITIES as DEFAULT
+
 BASE = "armed"
 EPERM = 1
 
@@ -197,6 +200,25 @@ with cowl.Engine(os.environ["COWL_ROOT"]) as engine:
     assert marker.encode() not in done.stdout and b"COWL_" not in done.stdout
 
 
+def test_a_detached_container_has_no_more_than_others(armed: Caller) -> None:
+    """What its monitor starts, and starts again: no descriptors, rights or variables of anybody's."""
+    marker = f"leak{os.urandom(4).hex()}"
+    script = (
+        "/attacks descriptors; cat /proc/[0-9]*/environ | tr '\\0' '\\n'; grep -E '^(Cap|NoNew|Seccomp:)' "
+    )
+    words = ("run", "-d", "--name", "box", BASE, "sh", "-c", f"{script} /proc/self/status")
+    armed.cowl(*words, env={"COWL_LEAK": marker})
+    armed.cowl("wait", "box")
+    armed.cowl("restart", "box", env={"COWL_LEAK": marker})
+    armed.cowl("wait", "box")
+    logged = armed.text("logs", "box").splitlines()
+    assert logged.count("descriptors 0") == 2 and not [line for line in logged if marker in line]
+    assert logged.count("CapInh:\t0000000000000000") == logged.count("CapAmb:\t0000000000000000") == 2
+    assert logged.count(f"CapEff:\t{mask(DEFAULT):016x}") == logged.count("NoNewPrivs:\t1") == 2
+    assert logged.count("Seccomp:\t2") == 2
+    armed.cowl("rm", "box")
+
+
 def test_a_working_directory_of_an_image_that_leads_out(caller: Caller, busybox_tar: Path) -> None:
     for place in ("/proc/self/fd/3", "/proc/self/fd/8", "/proc/1/root"):
         caller.cowl("import", "--change", f"WORKDIR {place}", str(busybox_tar), BASE)
@@ -306,6 +328,25 @@ inner.wait(); inner.close(); box.close()
         assert "program /memfd:cowl-python (deleted)" in found, found
         assert "overwritten" not in found.replace("overwritten -1", ""), found
     assert hashlib.sha256(python.read_bytes()).digest() == digest
+
+
+def test_a_monitor_of_such_a_container_is_a_sealed_copy_too(rooted: Caller) -> None:
+    """Its first process is a child of the monitor, so it is the monitor's executable that it could reach."""
+
+    def monitors() -> str:
+        pid = json.loads(rooted.text("inspect", "box"))[0]["State"]["Pid"]
+        parent = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1]
+        return os.readlink(f"/proc/{parent}/exe")
+
+    for flags, sealed in ((("--userns", "host"), True), (("--privileged",), True), ((), False)):
+        rooted.cowl("run", "-d", "--name", "box", *flags, BASE, "sleep", "600")
+        try:
+            assert ("/memfd:cowl-python" in monitors()) == sealed, flags
+            rooted.cowl("restart", "-t", "0", "box")
+            assert ("/memfd:cowl-python" in monitors()) == sealed, flags
+            assert rooted.text("exec", "box", "id", "-u") == "0"
+        finally:
+            rooted.cowl("rm", "-f", "box")
 
 
 # Ends

@@ -65,8 +65,12 @@ def exec_confinement(settings: Settings) -> dict[str, Any]:
         return {}
     from cowl.container.confinement import profile
 
-    mapped = "user" not in settings.confinement.shares(rung())
-    return {"profile": profile(settings.confinement), "mapped": mapped}
+    return {"profile": profile(settings.confinement), "mapped": is_mapped(settings)}
+
+
+def is_mapped(settings: Settings) -> bool:
+    """Whether it has a user namespace of its own."""
+    return settings.confinement is None or "user" not in settings.confinement.shares(rung())
 
 
 def _with_mounts(store: Store, settings: Settings, files: list[Bind]) -> list[Bind]:

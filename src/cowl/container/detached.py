@@ -38,11 +38,15 @@ class MonitorStart:
     It ends when this is closed or the command dies before `begin`.
     """
 
-    def __init__(self) -> None:
-        """Starts its interpreter, with nothing of ours in it. Raises Unavailable."""
+    def __init__(self, *, mapped: bool = True) -> None:
+        """Starts its interpreter, with nothing of ours in it. Raises Unavailable.
+
+        mapped  the container has a user namespace of its own; else it runs from a sealed copy of Python
+        """
         self._control, theirs = channel.pair()
         try:
-            self._pid = start_interpreter(_CODE, theirs, sealed=needs_sealing(), clean=True)
+            sealed = needs_sealing(mapped=mapped)
+            self._pid = start_interpreter(_CODE, theirs, sealed=sealed, clean=True)
         except BaseException:
             os.close(self._control)
             raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from _thread import allocate_lock
 
-from cowl.container.bundle import exec_confinement, make_bundle, make_process
+from cowl.container.bundle import exec_confinement, is_mapped, make_bundle, make_process
 from cowl.container.ending import drop, is_over, still_runs, stop_now, watch
 from cowl.container.handle import Container, ContainerNotRunning
 from cowl.container.options import InvalidOptions, Settings, check_process, fold, words
@@ -160,7 +160,7 @@ class Containers:
 
     def start_detached(self, record: ContainerRecord) -> ContainerRecord:
         """Has a monitor start it, which outlives this process; its row as it is then. Raises as `begin`."""
-        monitor = self._take_monitor()
+        monitor = self._take_monitor(mapped=is_mapped(Settings.from_json(record.settings)))
         try:
             monitor.begin(self.config, record.id)
         finally:
@@ -173,7 +173,9 @@ class Containers:
             if self._monitor is None:
                 self._monitor = _new_monitor()
 
-    def _take_monitor(self) -> MonitorStart:
+    def _take_monitor(self, *, mapped: bool) -> MonitorStart:
+        if not mapped:  # what is prepared may run from an executable that the container's root could write
+            return _new_monitor(mapped=False)
         with self._lock:
             monitor, self._monitor = self._monitor, None
         return monitor or _new_monitor()
@@ -361,7 +363,7 @@ class Containers:
         return record
 
 
-def _new_monitor() -> MonitorStart:
+def _new_monitor(*, mapped: bool = True) -> MonitorStart:
     from cowl.container.detached import MonitorStart
 
-    return MonitorStart()
+    return MonitorStart(mapped=mapped)

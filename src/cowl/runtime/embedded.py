@@ -57,10 +57,14 @@ class EmbeddedRuntime:
 
     def start_in_person(self, bundle: Bundle, stdio: Stdio) -> Kept:
         """As a child of this process, which must have one thread; see there. Raises as `start`."""
+        from cowl.linux.sealed import is_sealed
         from cowl.runtime.in_person import start_in_person
         from cowl.runtime.making import read_job
 
-        return start_in_person(read_job(_job(bundle)), stdio)
+        job = _job(bundle)
+        if not job["mapped"] and not is_sealed():
+            raise Unavailable("a container in the host's user namespace is started from a sealed copy only")
+        return start_in_person(read_job(job), stdio)
 
     def exec(
         self,

@@ -7,6 +7,9 @@ from cowl.linux.rung import SINGLE
 from cowl.linux.sealed import executable_is_own
 
 
-def needs_sealing() -> bool:
-    """Whether containers' root could write the very interpreter that starts them (CVE-2019-5736)."""
-    return rung() == SINGLE and executable_is_own()
+def needs_sealing(*, mapped: bool = True) -> bool:
+    """Whether containers' root could write the very interpreter that starts them (CVE-2019-5736).
+
+    mapped  the container has a user namespace of its own
+    """
+    return not mapped or (rung() == SINGLE and executable_is_own())
