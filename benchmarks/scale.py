@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import statistics
 import sys
 import tempfile
 import time
@@ -80,8 +81,8 @@ def commands(home: str) -> list[Command]:
 def table(results: dict[str, list[Series]]) -> str:
     """A Markdown table: a row for each command and size."""
     lines = [
-        "| command | store | median ms | min | max | over the floor | peak MiB | bound |",
-        "|---|---|---:|---:|---:|---:|---:|---|",
+        "| command | store | median ms | min | max | CPU | over the floor | peak MiB | bound |",
+        "|---|---|---:|---:|---:|---:|---:|---:|---|",
     ]
     late = over(results)
     for number, first in enumerate(next(iter(results.values()))):
@@ -89,7 +90,8 @@ def table(results: dict[str, list[Series]]) -> str:
             one, floor = series[number], series[0].median_ms
             bound = ("missed" if (size, one.engine) in late else "held") if size == BOUND_SIZE else ""
             times = f"{one.median_ms:.1f} | {min(one.wall_ms):.1f} | {max(one.wall_ms):.1f}"
-            rest = f"{one.median_ms - floor:.1f} | {one.peak_kib / 1024:.0f} | {bound}"
+            cpu = statistics.median(one.cpu_ms)
+            rest = f"{cpu:.1f} | {one.median_ms - floor:.1f} | {one.peak_kib / 1024:.0f} | {bound}"
             lines.append(f"| {first.engine} | {size} | {times} | {rest} |")
     return "\n".join(lines)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import statistics
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -23,10 +24,11 @@ class Command:
 
 @dataclass
 class Series:
-    """The wall times in milliseconds of one command, and its peak memory in KiB."""
+    """The wall times in milliseconds of one command, what it computed of that, and its peak memory in KiB."""
 
     engine: str
     wall_ms: list[float] = field(default_factory=list)
+    cpu_ms: list[float] = field(default_factory=list)
     peak_kib: int = 0
 
     @property
@@ -40,23 +42,51 @@ def alternate(commands: Sequence[Command], rounds: int, warmups: int = 1) -> lis
     for number in range(warmups + rounds):
         for command, into in zip(commands, series, strict=True):
             if number < warmups:
-                into.peak_kib = max(into.peak_kib, _once(command, _APART)[1])
+                into.peak_kib = max(into.peak_kib, _peak_kib(command))
             else:
-                into.wall_ms.append(_once(command)[0])
+                wall, cpu = _once(command)
+                into.wall_ms.append(wall)
+                into.cpu_ms.append(cpu)
     return series
 
 
-# A process counts the memory of the one that forked it, getrusage(2), and this one is large.
-_APART = ("/bin/sh", "-c", '"$@"; exit $?', "sh")
+# A process counts the memory of the one that started it, getrusage(2): a small one does, for this is large.
+_APART = """
+import os, sys
+null = os.open("/dev/null", os.O_WRONLY)
+actions = [(os.POSIX_SPAWN_DUP2, null, 1)]
+pid = os.posix_spawnp(sys.argv[1], sys.argv[1:], os.environ, file_actions=actions)
+_, status, usage = os.wait4(pid, 0)
+print(usage.ru_maxrss)
+sys.exit(os.waitstatus_to_exitcode(status) != 0)
+"""
 
 
-def _once(command: Command, within: Sequence[str] = ()) -> tuple[float, int]:
-    """Wall time in milliseconds, peak memory in KiB."""
+def _peak_kib(command: Command) -> int:
+    """Peak memory in KiB; no less than that of a bare interpreter, which starts it."""
+    if command.before:
+        command.before()
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", _APART, *command.argv],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        env={**os.environ, **command.env},
+        check=False,
+    )
+    if done.returncode != 0:
+        raise SystemExit(f"{' '.join(command.argv)}:\n{done.stderr.decode(errors='replace')}")
+    if command.after:
+        command.after()
+    return int(done.stdout)
+
+
+def _once(command: Command) -> tuple[float, float]:
+    """Wall time and processor time in milliseconds."""
     if command.before:
         command.before()
     begin = time.perf_counter()
     process = subprocess.Popen(
-        [*within, *command.argv],
+        command.argv,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -73,4 +103,4 @@ def _once(command: Command, within: Sequence[str] = ()) -> tuple[float, int]:
         )
     if command.after:
         command.after()
-    return wall, usage.ru_maxrss
+    return wall, (usage.ru_utime + usage.ru_stime) * 1000
