@@ -60,10 +60,10 @@ def read(store: Store, rows: Rows | None = None, *, details: bool = False) -> Re
     rows = store.rows() if rows is None else rows
     presence = store.measures.presence(rows)
     ledger, containers = _ledger(store, rows, presence)
-    rest = store.measures.rest()
+    told = _details(store, rows, presence) if details else None
+    rest = store.measures.rest()  # last: what is measured may be recorded, and the database grows
     if presence.strangers:
         rest = rest.replace(staging_bytes=rest.staging_bytes + store.measures.strangers(presence))
-    told = _details(store, rows, presence) if details else None
     return Reading(ledger, containers, rest, presence, told)
 
 
