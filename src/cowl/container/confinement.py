@@ -112,8 +112,8 @@ def check_confinement(asked: Confinement, network: str, hostname: str) -> None:
         _check_mode(option, getattr(asked, option))
     if asked.uts == HOST and hostname:
         raise InvalidOptions("conflicting options: hostname and the UTS mode", hint="leave out one of them")
-    shared = {*asked.shares(SINGLE), *([network] if network != HOST else ["network"])}
-    check_sysctls(asked.sysctls, shared)
+    shared = asked.shares(SINGLE)
+    check_sysctls(asked.sysctls, (*shared, "network") if network == HOST else shared)
     for group in asked.group_add:
         check_text(group)
     profile(asked)

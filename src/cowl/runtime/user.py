@@ -15,9 +15,9 @@ ID_LIMIT = 1 << 31  # ids are below it, as for Docker: beyond lie -1 and ids tha
 class InvalidUser(Invalid):
     """The user is written wrongly, or its number is no id."""
 
-    def __init__(self, text: str, reason: str) -> None:
+    def __init__(self, text: str, reason: str, kind: str = "user") -> None:
         self.text = text
-        super().__init__(f"invalid user {text!r}: {reason}")
+        super().__init__(f"invalid {kind} {text!r}: {reason}")
 
 
 class NoSuchUser(NotFound):
@@ -101,7 +101,8 @@ def _literal(text: str, name: str, kind: str) -> int:
         return number
     digits = name.lstrip("+-")
     if digits.isascii() and digits.isdigit():
-        raise InvalidUser(text, f"ids are in the range 0-{ID_LIMIT - 1}")
+        named = kind if text == name else "user"
+        raise InvalidUser(text, f"ids are in the range 0-{ID_LIMIT - 1}", named)
     raise NoSuchUser(kind, name)
 
 
