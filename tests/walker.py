@@ -47,8 +47,8 @@ class Found:
 
     @property
     def content(self) -> int:
-        """What objects take: all but the metadata, whose files grow and shrink by themselves."""
-        return self.total - self.owners["metadata"]
+        """What objects take: without metadata and staging, which grow and shrink by themselves."""
+        return self.total - self.owners["metadata"] - sum(self.places["staging"].values())
 
 
 def look(root: os.PathLike[str] | str) -> Found:
