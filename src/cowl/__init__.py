@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from cowl.config import Config as Config
     from cowl.container.handle import Container as Container
     from cowl.container.logs import LogEntry as LogEntry
+    from cowl.container.output_log import OutputLog as OutputLog
     from cowl.container.result import CompletedRun as CompletedRun
     from cowl.container.result import RunFailed as RunFailed
     from cowl.container.result import RunTimeout as RunTimeout
@@ -90,6 +91,7 @@ _HOMES = {
     "LogEntry": "cowl.container.logs",
     "NotFound": "cowl.errors",
     "OciOutput": "cowl.outputs",
+    "OutputLog": "cowl.container.output_log",
     "RegistryCacheSource": "cowl.caches",
     "RegistryCacheTarget": "cowl.caches",
     "Receipt": "cowl.store.apply",

@@ -72,11 +72,25 @@ def test_rotation_bytes_that_are_no_text_and_a_terminal(based: Caller) -> None:
     assert based.cowl("logs", "term").stdout == b"/dev/pts/0\r\nerr\r\n"
 
 
-def test_none_and_the_foreground_keep_nothing(based: Caller) -> None:
+def test_what_ran_in_the_foreground_has_logs_too(based: Caller) -> None:
+    done = based.cowl("run", "--name", "box", BASE, "sh", "-c", TALK, status=4)
+    assert (done.stdout, done.stderr) == (b"one\nthree", b"two\n")
+    again = based.cowl("start", "-a", "box", status=4)
+    assert (again.stdout, again.stderr) == (b"one\nthree", b"two\n")
+    found = based.cowl("logs", "box")
+    assert (found.stdout, found.stderr) == (b"one\nthree\n" * 2, b"two\n" * 2)
+    argv = based.argv("run", "--name", "null", BASE, "echo", "to nobody")
+    subprocess.run(argv, env=based.env, stdout=subprocess.DEVNULL, timeout=60, check=True)
+    assert based.cowl("logs", "null").stdout == b"to nobody\n"
+
+
+def test_none_keeps_nothing_and_who_starts_it_in_python_decides(based: Caller) -> None:
     based.cowl("run", "-d", "--name", "mute", "--log-driver", "none", BASE, "echo", "x")
     assert b"does not support reading" in based.cowl("logs", "mute", status=1).stderr
-    based.cowl("run", "--name", "fore", BASE, "echo", "x")
-    assert b"ran in the foreground" in based.cowl("logs", "fore", status=1).stderr
+    based.cowl("run", "--log-driver", "none", BASE, "echo", "x")
+    code = "import cowl; cowl.Engine().run('busybox', ['echo', 'x'], remove=False, name='mine')"
+    assert based.python(code).returncode == 0
+    assert b"was not kept" in based.cowl("logs", "mine", status=1).stderr
     based.cowl("run", "-d", "--log-driver", "syslog", BASE, "true", status=125)
     based.cowl("create", "--name", "new", BASE, "true")
     assert based.cowl("logs", "-f", "new").stdout == b""

@@ -9,9 +9,10 @@ from cowl.cli.streams import console_pumps, relay
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Protocol
 
-    from cowl.cli.streams import Streams
+    from cowl.cli.streams import Pump, Streams
 
     class Process(Protocol):
         """What `attach` needs of a started process."""
@@ -24,8 +25,19 @@ if TYPE_CHECKING:
             """Sends a signal."""
 
 
-def attach(process: Process, pid: int, streams: Streams, *, interactive: bool, proxy: bool) -> None:
-    """Relays streams and signals until the process has ended; the caller's terminal is as before then."""
+def attach(
+    process: Process,
+    pid: int,
+    streams: Streams,
+    *,
+    interactive: bool,
+    proxy: bool,
+    keep: Callable[[str, bytes], object] | None = None,
+) -> None:
+    """Relays streams and signals until the process has ended; the caller's terminal is as before then.
+
+    keep  gets a copy of what a terminal prints; without one the streams see to that
+    """
     try:
         exited = os.pidfd_open(pid)
     except ProcessLookupError:
@@ -35,18 +47,24 @@ def attach(process: Process, pid: int, streams: Streams, *, interactive: bool, p
             with Forwarder(process.signal, None, proxy=proxy) as alarm:
                 relay(streams.pumps, exited, alarm)
         else:
-            _attach_console(process, exited, interactive=interactive, proxy=proxy)
+            pumps = console_pumps(
+                process.console,
+                interactive=interactive,
+                keep=None if keep is None else lambda data: keep("stdout", data),
+            )
+            _attach_console(process, exited, pumps, interactive=interactive, proxy=proxy)
     finally:
         os.close(exited)
 
 
-def _attach_console(process: Process, exited: int, *, interactive: bool, proxy: bool) -> None:
+def _attach_console(
+    process: Process, exited: int, pumps: tuple[Pump, ...], *, interactive: bool, proxy: bool
+) -> None:
     from cowl.cli.terminal import Raw, copy_size
 
     console = process.console
     terminal = 0 if interactive else 1
     copy_size(terminal, console)
-    pumps = console_pumps(console, interactive=interactive)
     with (
         Forwarder(process.signal, lambda: copy_size(terminal, console), proxy=proxy) as alarm,
         Raw(terminal, output_only=not interactive),

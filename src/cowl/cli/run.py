@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from cowl import Container, Engine
+    from cowl import Container, Engine, OutputLog
     from cowl.cli.call import Call
     from cowl.cli.streams import Streams
     from cowl.events import Event
@@ -48,7 +48,9 @@ def run(call: Call) -> int:
     with call.engine(listener) as engine:
         engine.warm_up()
         listener.fetch(engine, image, call.text("pull"), call.text("platform"))
-        streams = open_streams(interactive=interactive, tty=tty)
+        log = None if call.on("rm") else Log()
+        keep = None if log is None else log.write
+        streams = open_streams(interactive=interactive, tty=tty, keep=keep)
         try:
             box = _start(engine, image, command, streams, call)
         except BaseException:
@@ -59,9 +61,37 @@ def run(call: Call) -> int:
             from cowl.cli.attach import attach  # 2 ms that the container has its own use for
 
             write_id(call.text("cidfile"), box)
+            if log is not None:
+                log.open(box)
             process = box.process()
-            attach(process, process.process.pid, streams, interactive=interactive, proxy=call.on("sig-proxy"))
+            proxy = call.on("sig-proxy")
+            try:
+                attach(process, process.process.pid, streams, interactive=interactive, proxy=proxy, keep=keep)
+            finally:
+                if log is not None:
+                    log.close()
             return box.wait()
+
+
+class Log:
+    """The log of a container that is not there yet when its streams are opened."""
+
+    def __init__(self) -> None:
+        self._log: OutputLog | None = None
+
+    def open(self, box: Container) -> None:
+        """From now on `write` keeps what it gets."""
+        self._log = box.output_log()
+
+    def write(self, stream: str, data: bytes) -> None:
+        """Output of "stdout" or "stderr"."""
+        if self._log is not None:
+            self._log.write(stream, data)
+
+    def close(self) -> None:
+        """The last line too."""
+        if self._log is not None:
+            self._log.close()
 
 
 def check(call: Call) -> None:

@@ -28,7 +28,8 @@ def start(call: Call) -> int:
         tty = box.settings.tty
         interactive = call.on("interactive") and box.settings.open_stdin
         check_terminal(interactive=interactive, tty=tty)
-        streams = open_streams(interactive=interactive, tty=tty)
+        log = box.output_log()
+        streams = open_streams(interactive=interactive, tty=tty, keep=log.write)
         stdin, stdout, stderr = streams.child
         try:
             box.start(stdin=stdin, stdout=stdout, stderr=stderr)
@@ -40,5 +41,16 @@ def start(call: Call) -> int:
             from cowl.cli.attach import attach  # 2 ms that the container has its own use for
 
             process = box.process()
-            attach(process, process.process.pid, streams, interactive=interactive, proxy=call.on("sig-proxy"))
+            proxy = call.on("sig-proxy")
+            try:
+                attach(
+                    process,
+                    process.process.pid,
+                    streams,
+                    interactive=interactive,
+                    proxy=proxy,
+                    keep=log.write,
+                )
+            finally:
+                log.close()
             return box.wait()

@@ -19,6 +19,11 @@ from cowl.errors import Invalid
 from cowl.value import Value
 
 TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeAlias
+
+    Keep: TypeAlias = Callable[[bytes], object]
 
 CHUNK = 1 << 16
 
@@ -27,15 +32,19 @@ class Pump:
     """Bytes from one descriptor to another, with one chunk between. Its `source` or `sink` may be ours.
 
     A sink that nobody reads any more ends it like the end of the source. `owned` are the descriptors
-    that it closes at its end: closing our end of a pipe is how the other side learns of it.
+    that it closes at its end: closing our end of a pipe is how the other side learns of it. `keep` gets
+    a copy of all.
     """
 
-    def __init__(self, source: int, sink: int, owned: tuple[int, ...], *, output: bool) -> None:
+    def __init__(
+        self, source: int, sink: int, owned: tuple[int, ...], *, output: bool, keep: Keep | None = None
+    ) -> None:
         self.source = source
         self.sink = sink
         self.output = output
         self.done = False
         self._owned = owned
+        self._keep = keep
         self._held = memoryview(b"")
 
     def wants(self) -> tuple[int, int]:
@@ -50,6 +59,8 @@ class Pump:
                 if not self._held:
                     self.finish()
                     return False
+                if self._keep is not None:
+                    self._keep(bytes(self._held))
             self._held = self._held[os.write(self.sink, self._held) :]
         except BlockingIOError:
             return False
@@ -97,23 +108,32 @@ class Streams(Value):
             pump.finish()
 
 
-def open_streams(*, interactive: bool, tty: bool) -> Streams:
-    """Streams for a process: an empty stdin without `interactive`; with `tty` only a terminal, later."""
+def open_streams(
+    *, interactive: bool, tty: bool, keep: Callable[[str, bytes], object] | None = None
+) -> Streams:
+    """Streams for a process: an empty stdin without `interactive`; with `tty` only a terminal, later.
+
+    keep  gets ("stdout" or "stderr", bytes) of all output, which then passes through us in any case
+    """
     null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
     if tty:
         return Streams((null, null, null), (), (null,))
     ours, pumps = [null], list[Pump]()
     stdin = _inlet(ours, pumps, null) if interactive else null
+    if keep is not None:
+        stdout = _kept_outlet(1, ours, pumps, null, lambda data: keep("stdout", data))
+        stderr = _kept_outlet(2, ours, pumps, null, lambda data: keep("stderr", data))
+        return Streams((stdin, stdout, stderr), tuple(pumps), tuple(ours))
     stdout = _outlet(1, ours, pumps, null)
     # where both lead to the same place one pipe keeps the order in which they were written
     stderr = stdout if _same(1, 2) else _outlet(2, ours, pumps, null)
     return Streams((stdin, stdout, stderr), tuple(pumps), tuple(ours))
 
 
-def console_pumps(console: int, *, interactive: bool) -> tuple[Pump, ...]:
+def console_pumps(console: int, *, interactive: bool, keep: Keep | None = None) -> tuple[Pump, ...]:
     """The relays of a terminal. The console belongs to whoever started the process."""
     os.set_blocking(console, False)
-    pumps = [Pump(console, 1, (), output=True)]
+    pumps = [Pump(console, 1, (), output=True, keep=keep)]
     if interactive:
         pumps.append(Pump(0, console, (), output=False))
     return tuple(pumps)
@@ -139,6 +159,13 @@ def _outlet(fd: int, ours: list[int], pumps: list[Pump], null: int) -> int:
     reader, writer = os.pipe()
     ours.append(writer)
     pumps.append(Pump(reader, fd, (reader,), output=True))
+    return writer
+
+
+def _kept_outlet(fd: int, ours: list[int], pumps: list[Pump], null: int, keep: Keep) -> int:
+    reader, writer = os.pipe()
+    ours.append(writer)
+    pumps.append(Pump(reader, fd if _is_open(fd) else null, (reader,), output=True, keep=keep))
     return writer
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from cowl.container.lifecycle import Containers
     from cowl.container.logs import LogEntry
+    from cowl.container.output_log import OutputLog
     from cowl.container.publisher import CommittedImage
     from cowl.container.snapshots import Snapshot
     from cowl.runtime.protocol import Running
@@ -334,18 +335,26 @@ class Container:
     def logs(
         self, *, follow: bool = False, tail: int | None = None, since: int = 0, until: int | None = None
     ) -> Iterator[LogEntry]:
-        """What it printed, oldest first, also in its earlier runs; kept of detached ones.
+        """What it printed, oldest first, also in its earlier runs.
+
+        It is kept of detached ones, and of others by who uses `output_log`, as `cowl run` does.
 
         follow        waits for more until it has ended and all is read; restarts are no end
         tail          the last so many entries only
         since, until  nanoseconds since the epoch, both included
-        Raises LogsUnreadable for the driver "none", NoLogs for one that ran in the foreground.
+        Raises LogsUnreadable for the driver "none", NoLogs if nobody kept it.
         """
         from cowl.container.logs import Selection, read
 
         record = self._service.find(self.id).record
         active = (lambda: is_active(self._service, self.id)) if follow else None
         return read(record, self.settings, Selection(tail, since, until), active)
+
+    def output_log(self) -> OutputLog:
+        """Where somebody who relays the output of one that is not detached may keep a copy; see `logs`."""
+        from cowl.container.output_log import OutputLog
+
+        return OutputLog(self._record.directory, self.settings)
 
     def size(self) -> tuple[int, int]:
         """(bytes it wrote, the same with its image): apparent sizes; measured now if it runs."""

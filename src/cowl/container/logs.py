@@ -38,8 +38,8 @@ class NoLogs(NotFound):
 
     def __init__(self, name: str, container_id: str) -> None:
         super().__init__(
-            f"container {name} has no logs: it ran in the foreground, and its output went there",
-            hint="logs are kept of containers in the background: run -d, start",
+            f"container {name} has no logs: its output went to who started it, and was not kept",
+            hint="logs are kept of detached containers, and of those of cowl run without --rm",
         )
         self.container_id = container_id
 
