@@ -74,10 +74,9 @@ def test_a_prune_shows_its_plan_and_asks(based: Caller) -> None:
         assert done.stdout == b"" and said.endswith("Are you sure you want to continue? [y/N] ")
         assert re.search(r"^container +box +[0-9a-f]{12} +[0-9.]+kB$", said, re.MULTILINE)
         assert re.search(r"^Frees [0-9.]+[kM]B \([0-9]+ bytes\) on disk\.$", said, re.MULTILINE)
-    assert (
-        "  - all stopped containers\n  - all images without"
-        in based.cowl("system", "prune", "-a", stdin=b"").stderr.decode()
-    )
+    said = based.cowl("system", "prune", "-a", stdin=b"").stderr.decode()
+    assert "  - all stopped containers\n  - all images without" in said
+    assert said.endswith("[y/N] \n"), "no answer: what comes next is on a line of its own"
     identity = based.text("ps", "-aq", "--no-trunc")
     done = based.cowl("container", "prune", stdin=b"y\n")
     title, shown, _, total = done.stdout.decode().splitlines()
@@ -115,6 +114,7 @@ def test_prunes_follow_docker_s_flags(based: Caller) -> None:
 
 def test_gc(based: Caller) -> None:
     assert b"say how much may stay" in based.cowl("gc", "-f", status=1).stderr
+    assert b"invalid age 'old': it is no span of time" in based.cowl("gc", "--older", "old", status=1).stderr
     assert b"invalid size '10 apples'" in based.cowl("gc", "--keep", "10 apples", status=1).stderr
     assert plan(based, "gc", "--keep", "1TB")["objects"] == []
     said = plan(based, "gc", "--keep", "0", "--protect", f"{BASE}*", "--protect", "box")

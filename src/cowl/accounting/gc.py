@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from cowl.accounting.ledger import CACHE, CONTAINER, FAILED, IMAGE, STEP, VOLUME
-from cowl.accounting.prune_filters import Filters, parse_filters, span
+from cowl.accounting.prune_filters import Filters, InvalidFilter, parse_filters, span
 from cowl.accounting.reclaim import reclaim
 from cowl.accounting.removal import Stay
+from cowl.errors import Invalid
 from cowl.oci.reference import Reference
 from cowl.value import Value
 
@@ -20,6 +21,14 @@ if TYPE_CHECKING:
     from cowl.store.rows import ImageRow
 
 _RANK = (CONTAINER, VOLUME, IMAGE, STEP, FAILED, CACHE)  # of things that were used at the same moment
+
+
+class InvalidAge(Invalid):
+    """No span of time. Field: text."""
+
+    def __init__(self, text: str, hint: str) -> None:
+        super().__init__(f"invalid age {text!r}: it is no span of time", hint=hint)
+        self.text = text
 
 
 class Policy(Value):
@@ -45,13 +54,20 @@ def make_policy(
     volumes: bool,
     now: float,
 ) -> Policy:
-    """See `Engine.plan_gc`. Raises InvalidFilter."""
+    """See `Engine.plan_gc`. Raises InvalidFilter, InvalidAge."""
     filters = parse_filters(words, ("until", "label", "label!"), now)
     if older:
-        border = now - span(older)
+        border = now - _age(older)
         until = border if filters.until is None else min(border, filters.until)
         filters = filters.replace(until=until)
     return Policy(keep_bytes, filters, tuple(protect), volumes)
+
+
+def _age(older: str) -> float:
+    try:
+        return span(older)
+    except InvalidFilter as error:
+        raise InvalidAge(older, error.hint) from None
 
 
 def collect(

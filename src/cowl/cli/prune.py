@@ -148,8 +148,11 @@ def confirm(plan: RemovalPlan, warning: str) -> bool:
     """Shows the plan and asks, on standard error. Anything but a yes is a no, and as in Docker no failure."""
     from cowl.cli.removal_plan import to_text
 
-    print(f"{to_text(plan)}\n{warning}{QUESTION}", end="", file=sys.stderr, flush=True)
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
+    print(f"{to_text(plan, 2)}\n{warning}{QUESTION}", end="", file=sys.stderr, flush=True)
+    answer = sys.stdin.readline()
+    if not answer.endswith("\n"):  # nobody's Enter ended the line
+        print(file=sys.stderr)
+    return answer.strip().lower() in ("y", "yes")
 
 
 def _tell(receipt: Receipt) -> None:

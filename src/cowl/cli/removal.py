@@ -55,7 +55,7 @@ def dry_run(call: Call, plan: RemovalPlan) -> int:
     if call.on("json"):
         print(to_json(plan))
     else:
-        sys.stdout.write(to_text(plan))
+        sys.stdout.write(to_text(plan, 1))
     for refusal in plan.refusals:
         complain(refusal)
     return 1 if plan.refusals else 0

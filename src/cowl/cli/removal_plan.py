@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 
 from cowl.cli import human
-from cowl.cli.table import align
-from cowl.cli.text import ellipsis, short_id
+from cowl.cli.table import GAP, LEAST, align
+from cowl.cli.text import columns, ellipsis, short_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,20 +16,24 @@ if TYPE_CHECKING:
     from cowl import Receipt, RemovalPlan
 
 _ROOM = 60  # columns of a name
+_LEAST_WHY = 30  # columns of a reason, however narrow the terminal
 _STAYS = 20  # lines of what stays; JSON has all
 _LAYERS = 100  # that are listed one by one; JSON has all
 _NOUNS = {"step": "build step", "failed": "failed step", "cache": "cache mount"}
 
 
-def to_text(plan: RemovalPlan) -> str:
-    """What goes, with bytes on disk; what stays and why; the exact total."""
+def to_text(plan: RemovalPlan, fd: int) -> str:
+    """What goes, with bytes on disk; what stays and why; the exact total.
+
+    Where `fd`, which it is for, is a terminal, reasons are wrapped within their column.
+    """
     if plan.is_empty and not plan.stays:
         return "Nothing would be removed.\n"
     parts = []
     if not plan.is_empty:
         parts.append("This would be removed:\n" + align([("KIND", "NAME", "ID", "ON DISK"), *_going(plan)]))
     if plan.stays:
-        parts.append("This stays:\n" + align([("KIND", "NAME", "WHY"), *_staying(plan)]))
+        parts.append("This stays:\n" + _staying_text(plan, fd))
     total = f"{human.size(plan.frees)} ({plan.frees} bytes)"
     parts.append(
         f"Frees {total} on disk.\n"
@@ -59,6 +64,24 @@ def _going(plan: RemovalPlan) -> Iterable[tuple[str, str, str, str]]:
     for name in plan.untags:
         if name not in going:
             yield "name", name, "-", "-"
+
+
+def _staying_text(plan: RemovalPlan, fd: int) -> str:
+    lines = [("KIND", "NAME", "WHY"), *_staying(plan)]
+    if os.isatty(fd):
+        from cowl.cli.help import width
+
+        taken = sum(max(LEAST, max(columns(line[at]) for line in lines) + GAP) for at in (0, 1))
+        lines = [each for line in lines for each in _wrapped(line, max(_LEAST_WHY, width(fd) - taken))]
+    return align(lines)
+
+
+def _wrapped(line: tuple[str, str, str], room: int) -> Iterable[tuple[str, str, str]]:
+    import textwrap
+
+    kind, name, why = line
+    first, *others = textwrap.wrap(why, room, break_on_hyphens=False)
+    return ((kind, name, first), *(("", "", other) for other in others))
 
 
 def _staying(plan: RemovalPlan) -> Iterable[tuple[str, str, str]]:

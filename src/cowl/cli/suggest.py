@@ -16,12 +16,14 @@ def unknown_command(called: str) -> UsageError:
     owner = f"cowl {group}" if group in GROUPS else "cowl"
     name = called.removeprefix(f"{group} ") if group in GROUPS else called
     candidates = [known for known in (*index(), *GROUPS) if (" " in known) == (" " in called)]
-    if group in GROUPS:
-        candidates = [known for known in candidates if known.startswith(f"{group} ")]
-    near = difflib.get_close_matches(called, candidates, n=1, cutoff=0.6)
+    if group in GROUPS:  # the group's own name would make all of its commands alike
+        candidates = [
+            known.removeprefix(f"{group} ") for known in candidates if known.startswith(f"{group} ")
+        ]
+    near = difflib.get_close_matches(name, candidates, n=1, cutoff=0.6)
     message = f"{name!r} is not a {owner} command."
     if near:
-        message += f" Did you mean '{near[0].removeprefix(group + ' ') if group in GROUPS else near[0]}'?"
+        message += f" Did you mean '{near[0]}'?"
     scope = group if group in GROUPS else ""
     usage = "COMMAND" if scope else "[OPTIONS] COMMAND [ARG...]"
     return UsageError(message, scope, usage, exit_status=USAGE_ERROR)

@@ -119,6 +119,7 @@ def test_all_help_fits(columns: int) -> None:
         (["foo"], 1, "cowl: 'foo' is not a cowl command."),
         (["imges"], 1, "Did you mean 'images'?"),
         (["image", "lss"], 1, "'lss' is not a cowl image command. Did you mean 'ls'?"),
+        (["snapshot", "nope"], 1, "'nope' is not a cowl snapshot command.\n"),
         (["help", "nope"], 1, "'nope' is not a cowl command."),
         (["--foo", "ps"], 125, "cowl: unknown flag: --foo"),
         (["--root"], 125, "flag needs an argument: --root"),
