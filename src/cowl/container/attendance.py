@@ -87,13 +87,13 @@ class Task(Value):
         return tuple(fd for fd in named if fd >= 0)
 
 
-def change_to(function: str, task: Task, *, sealed: bool = False) -> NoReturn:
+def change_to(function: str, task: Task) -> NoReturn:
     """This process becomes `function`, "module:name" of this package, with that task; see `become`."""
     module, _, name = function.partition(":")
     code = f"import sys; sys.path.append(sys.argv[1]); from cowl.container.{module} import {name}; {name}()"
     for fd in task.descriptors():
         os.set_inheritable(fd, True)
-    become(code, task.words(), sealed=sealed)
+    become(code, task.words())
 
 
 def own_task() -> Task:

@@ -24,8 +24,6 @@ from cowl.container.signals import signal_number
 from cowl.errors import NotFound, Unavailable
 from cowl.linux import channel, credentials
 from cowl.linux.descriptors import arrange
-from cowl.linux.probe import rung
-from cowl.linux.sealed import is_sealed
 from cowl.linux.signal_fd import open_signals, read_signals
 from cowl.runtime.choice import runtime_for
 from cowl.runtime.failures import CommandNotExecutable, CommandNotFound, encode
@@ -63,17 +61,6 @@ def serve() -> NoReturn:
         os._exit(0)
 
 
-def serve_sealed() -> NoReturn:
-    """The same from a sealed copy of the interpreter, for a container whose root could write the original."""
-    os.set_inheritable(CONTROL, False)
-    try:
-        _look_after(own_task(), ended=False)
-    except BaseException as error:  # noqa: BLE001  # as above
-        _say(b"F" + encode(error))
-    finally:
-        os._exit(0)
-
-
 def resume() -> NoReturn:
     """The program when the container has ended."""
     task = own_task()
@@ -93,10 +80,6 @@ def _look_after(task: Task, *, ended: bool) -> None:
     if ended:
         store.inherit_owner(task.owner, task.lock)
     monitor = Monitor(store, task, signals)
-    if not ended and monitor.needs_sealing():
-        store.close()
-        os.set_inheritable(CONTROL, True)
-        change_to("monitor:serve_sealed", task, sealed=True)
     if ended and not monitor.rest():
         store.close()
         return
@@ -121,11 +104,6 @@ class Monitor:
         self._service = Containers(store, config, lambda: runtime, _publisher)
         self._record = store.containers.get(task.id)
         self._settings = Settings.from_json(self._record.settings)
-
-    def needs_sealing(self) -> bool:
-        """Whether the container's root is the host's, and this program is not sealed yet."""
-        asked = self._settings.confinement
-        return asked is not None and "user" in asked.shares(rung()) and not is_sealed()
 
     def start(self, *, again: bool) -> Task | None:
         """One run of the container, as it is to be attended; None, told and recorded, if it failed."""

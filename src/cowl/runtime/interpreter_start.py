@@ -44,16 +44,12 @@ def start_interpreter(code: str, channel: int, *, sealed: bool, clean: bool = Fa
         os.close(spare)
 
 
-def become(code: str, words: list[str], *, sealed: bool = False) -> NoReturn:
+def become(code: str, words: list[str]) -> NoReturn:
     """This process, with one thread, executes other code; sys.argv[2:] are the words there. Raises OSError.
 
-    By the interpreter that runs already: its file may have been replaced since. `sealed`: by a copy of it.
+    By the interpreter that runs already, which may be a sealed copy, or have been replaced in its place.
     """
-    argv = [*_argv(code), *words]
-    if not sealed:
-        os.execv("/proc/self/exe", argv)
-    env = {**os.environ, "LD_LIBRARY_PATH": library_path(os.environ.get("LD_LIBRARY_PATH", ""))}
-    os.execve(f"/proc/self/fd/{sealed_executable()}", argv, env)
+    os.execv("/proc/self/exe", [*_argv(code), *words])
 
 
 def _argv(code: str) -> list[str]:
