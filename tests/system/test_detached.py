@@ -8,22 +8,13 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from tests.caller import Caller
 
 BASE = "busybox"
-
-
-@pytest.fixture
-def based(caller: Caller, busybox_tar: Path) -> Iterator[Caller]:
-    caller.cowl("import", str(busybox_tar), BASE)
-    yield caller
-    left = caller.text("ps", "-aq").split()
-    if left:
-        caller.cowl("rm", "-f", *left, status=None)
 
 
 def until(condition: Callable[[], object], seconds: float = 20.0) -> None:

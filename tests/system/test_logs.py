@@ -6,23 +6,11 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
-import pytest
 from tests.caller import Caller
 
 BASE = "busybox"
 TALK = "echo one; echo two >&2; printf 'three'; exit 4"
-
-
-@pytest.fixture
-def based(caller: Caller, busybox_tar: Path) -> Iterator[Caller]:
-    caller.cowl("import", str(busybox_tar), BASE)
-    yield caller
-    left = caller.text("ps", "-aq").split()
-    if left:
-        caller.cowl("rm", "-f", *left, status=None)
 
 
 def test_streams_parts_and_times(based: Caller) -> None:

@@ -3,23 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from tests.caller import Caller
 from tests.system.test_detached import monitors, until
 
 BASE = "busybox"
-
-
-@pytest.fixture
-def based(caller: Caller, busybox_tar: Path) -> Iterator[Caller]:
-    caller.cowl("import", str(busybox_tar), BASE)
-    yield caller
-    left = caller.text("ps", "-aq").split()
-    if left:
-        caller.cowl("rm", "-f", *left, status=None)
 
 
 def seen(caller: Caller, name: str) -> tuple[str, int, int]:

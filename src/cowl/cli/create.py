@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cowl.cli.run import PullListener, check, options, write_id
+from cowl.cli.new_container import PullListener, check, options, write_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

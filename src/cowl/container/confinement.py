@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from cowl.container.capabilities import fold_capabilities
-from cowl.container.options import InvalidOptions, as_words, check_text
 from cowl.container.security_options import BUILTIN, UNCONFINED, Security, load_profiles, parse_security
 from cowl.container.sysctls import check_sysctls, parse_sysctls
+from cowl.container.words import InvalidOptions, as_words, check_text
 from cowl.errors import Denied
 from cowl.linux.rung import SINGLE
 from cowl.value import Value

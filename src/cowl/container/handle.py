@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from cowl.container.ending import RESTART, is_active, kill, remove, stop
-from cowl.container.options import InvalidOptions, Settings, as_input, as_words
+from cowl.container.options import Settings
 from cowl.container.result import CompletedRun, RunFailed, RunTimeout
 from cowl.container.streams import Pipes, converse
+from cowl.container.words import InvalidOptions, as_input, as_words
 from cowl.errors import Conflict
 
 TYPE_CHECKING = False

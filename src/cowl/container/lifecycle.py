@@ -8,9 +8,10 @@ from _thread import allocate_lock
 from cowl.container.bundle import exec_confinement, is_mapped, make_bundle, make_process
 from cowl.container.ending import drop, is_over, still_runs, stop_now, watch
 from cowl.container.handle import Container, ContainerNotRunning
-from cowl.container.options import InvalidOptions, Settings, check_process, fold, words
+from cowl.container.options import Settings, check_process, fold
 from cowl.container.result import RunTimeout
 from cowl.container.signals import signal_number
+from cowl.container.words import InvalidOptions, words
 from cowl.errors import NotFound
 from cowl.linux.process import NoSuchProcess
 from cowl.oci.image_config import ImageConfig

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cowl.container.options import InvalidOptions
+from cowl.container.words import InvalidOptions
 from cowl.value import Value
 
 TYPE_CHECKING = False

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from cowl.container.options import InvalidOptions, check_text
+from cowl.container.words import InvalidOptions, check_text
 from cowl.store.volume_record import Claim, check_volume_name
 from cowl.value import Value
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cowl.errors import Invalid
+from cowl.container.words import InvalidOptions, as_words, check_text, label_pairs, words
 from cowl.value import Value
 
 TYPE_CHECKING = False
@@ -22,10 +22,6 @@ CONFINEMENT = (
 )  # the keywords that make a Confinement
 STOP_SECONDS = 10.0  # Docker's
 HOSTNAME_BYTES = 64  # sethostname(2)
-
-
-class InvalidOptions(Invalid):
-    """An option of run, start or exec that makes no sense, or that cowl does not have yet."""
 
 
 class RunOptions(Value):
@@ -109,23 +105,6 @@ class Settings(Value):
             if name in stored and name not in ("mounts", "confinement")
         }
         return cls(**known, mounts=_mounts(stored), confinement=_confinement(stored))
-
-
-def as_words(what: str, value: Sequence[str]) -> tuple[str, ...]:
-    """A tuple of words. Raises InvalidOptions for a bare string, which would be taken for its letters."""
-    if isinstance(value, (str, bytes)):
-        raise InvalidOptions(
-            f"{what} is one string, {value!r}, where a list of words belongs",
-            hint="write ['echo', 'hi']; for a shell ['sh', '-c', 'echo hi']",
-        )
-    return tuple(value)
-
-
-def as_input(data: bytes | None) -> bytes:
-    """What a command is to read on its standard input. Raises InvalidOptions for text."""
-    if isinstance(data, str):
-        raise InvalidOptions("the input is text, where bytes belong", hint="encode it: input=text.encode()")
-    return data or b""
 
 
 def fold(image: str, config: ContainerConfig, command: Sequence[str], options: RunOptions) -> Settings:
@@ -217,16 +196,6 @@ def check_hostname(name: str) -> None:
         raise InvalidOptions(f"invalid hostname {name!r}", hint="use letters, digits, '-' and '.'")
 
 
-def check_text(word: str) -> None:
-    """Raises InvalidOptions for what can't be a C string in UTF-8."""
-    if "\0" in word:
-        raise InvalidOptions(f"a NUL byte in {word!r}")
-    try:
-        word.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:
-        raise InvalidOptions(f"{word!r} can't be written in UTF-8") from None
-
-
 def run_options(
     *,
     env: Mapping[str, str] | Sequence[str] = (),
@@ -252,24 +221,11 @@ def run_options(
     )
 
 
-def words(pairs: Mapping[str, str] | Sequence[str], what: str = "the environment") -> tuple[str, ...]:
-    """A mapping, or "KEY=value" words, as words."""
-    if isinstance(pairs, dict) or hasattr(pairs, "items"):
-        return tuple(f"{key}={value}" for key, value in pairs.items())
-    return as_words(what, pairs)
-
-
-def label_pairs(labels: Mapping[str, str] | Sequence[str]) -> tuple[tuple[str, str], ...]:
-    """A mapping, or "KEY=value" words, as pairs; of equal keys the last. A word without "=" has no value."""
-    split = (word.partition("=") for word in words(labels, "labels"))
-    return tuple({key: value for key, _, value in split}.items())
-
-
 def merge_env(*lists: Iterable[str]) -> tuple[str, ...]:
     """Later "KEY=value" words override earlier ones in place; order of first appearance."""
     merged: dict[str, str] = {}
-    for words in lists:
-        for word in words:
+    for given in lists:
+        for word in given:
             merged[word.partition("=")[0]] = word
     return tuple(merged.values())
 

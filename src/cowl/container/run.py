@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 
 from cowl.container.handle import Container
-from cowl.container.options import InvalidOptions, as_input
 from cowl.container.result import CompletedRun, RunFailed
 from cowl.container.streams import Pipes, converse
+from cowl.container.words import InvalidOptions, as_input
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

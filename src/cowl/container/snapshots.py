@@ -6,7 +6,8 @@ import os
 
 from cowl.container.bundle import find_user
 from cowl.container.handle import Container
-from cowl.container.options import InvalidOptions, Settings, as_words
+from cowl.container.options import Settings
+from cowl.container.words import InvalidOptions, as_words
 from cowl.errors import CowlError
 
 TYPE_CHECKING = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from cowl.container.options import InvalidOptions
+from cowl.container.words import InvalidOptions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -90,6 +90,6 @@ class Volume:
 
 def create(store: Store, name: str, labels: Mapping[str, str] | Sequence[str]) -> Volume:
     """See `Engine.create_volume`."""
-    from cowl.container.options import label_pairs
+    from cowl.container.words import label_pairs
 
     return Volume(store, store.volumes.create(name, dict(label_pairs(labels))))

@@ -17,9 +17,10 @@ from cowl.container.confinement import (
     make_confinement,
     profile,
 )
-from cowl.container.options import InvalidOptions, RunOptions, Settings, fold, run_options
+from cowl.container.options import RunOptions, Settings, fold, run_options
 from cowl.container.security_options import SecurityOptionRefused, parse_security
 from cowl.container.sysctls import SysctlRefused
+from cowl.container.words import InvalidOptions
 from cowl.errors import Invalid
 from cowl.linux.credentials import CAPABILITIES as EVERY
 from cowl.linux.rung import ROOT, SINGLE

@@ -9,15 +9,14 @@ import pytest
 
 from cowl.container.options import (
     DEFAULT_PATH,
-    InvalidOptions,
     RunOptions,
     Settings,
     check_hostname,
     fold,
-    label_pairs,
     merge_env,
     run_options,
 )
+from cowl.container.words import InvalidOptions, label_pairs
 from cowl.oci.image_config import ContainerConfig
 
 ENTRY, CMD = ("/entry", "-e"), ("cmd", "-c")

@@ -14,8 +14,8 @@ from cowl.container.json_log import JsonLog, encode_line
 from cowl.container.log_files import LogFiles
 from cowl.container.log_options import LogRotation, parse_log
 from cowl.container.logs import parse
-from cowl.container.options import InvalidOptions
 from cowl.container.output import LONGEST_LINE, Lines
+from cowl.container.words import InvalidOptions
 
 
 def texts(files: LogFiles) -> list[str]:

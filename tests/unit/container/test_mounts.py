@@ -16,7 +16,7 @@ from cowl.container.mounts import (
     parse_mount,
     with_names,
 )
-from cowl.container.options import InvalidOptions
+from cowl.container.words import InvalidOptions
 from cowl.store.volume_record import InvalidVolumeName
 
 

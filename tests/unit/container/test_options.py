@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 import cowl
-from cowl.container.options import InvalidOptions, RunOptions, as_input, as_words, fold, run_options
+from cowl.container.options import RunOptions, fold, run_options
+from cowl.container.words import InvalidOptions, as_input, as_words
 from cowl.oci.image_config import ContainerConfig
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from cowl.container.options import InvalidOptions
 from cowl.container.restart import RestartPolicy, next_delay, parse_policy
+from cowl.container.words import InvalidOptions
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import signal
 
 import pytest
 
-from cowl.container.options import InvalidOptions
 from cowl.container.signals import signal_number
+from cowl.container.words import InvalidOptions
 
 
 @pytest.mark.parametrize("same", [15, "15", "TERM", "SIGTERM", "sigterm", "term"])
