@@ -92,6 +92,7 @@ def test_who_shares_a_layer(shared: Caller) -> None:
         ("two:latest", "2", "2"),
         ("base:latest,three:latest,two:latest", "2", ""),
     ]
+    assert [row["Instruction"] for row in rows[:2]] == ["ENV A=b", "RUN echo 1 > /1"]
     lines = shared.text("history", "--layers", "one").splitlines()
     assert [" ".join(line.split()[-8:]) for line in lines[1:3]] == [
         "0B configuration only - ENV A=b",

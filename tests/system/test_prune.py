@@ -58,6 +58,8 @@ def test_what_is_foretold_is_what_is_freed(based: Caller) -> None:
     said = plan(based, "rmi", "app", status=1)
     assert said["objects"] == [] and "must force" in said["refused"][0]
     assert said["stays"][0]["needed_by"] == ["container box"]
+    shown = based.cowl("rmi", "--dry-run", "app", status=1).stdout
+    assert b"may not go: container box\n" in shown, "the full reason follows, on standard error"
     (container,) = freed(based, "rm", "box")["removed"]
     assert container["kind"] == "container"
     assert freed(based, "rmi", "app")["untagged"] == ["app:latest"]

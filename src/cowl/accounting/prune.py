@@ -207,7 +207,7 @@ def filters_of(kinds: Sequence[str], words: Sequence[str], now: float) -> dict[s
     known = FILTERS[kinds[0]] if len(kinds) == 1 else ("until", "label", "label!")
     found = parse_filters(words, known, now)
     if len(kinds) > 1 and VOLUMES in kinds and found.until is not None:
-        raise InvalidFilter(f"until={found.until}", "it does not go together with volumes")
+        raise InvalidFilter("until", "it does not go together with volumes")
     check_values(found)
     return dict.fromkeys(kinds, found)
 

@@ -29,7 +29,7 @@ HEADERS = {
     "Containers": "CONTAINERS",
     "Snapshots": "SNAPSHOTS",
     "Sharing": "SHARED BY, OR WHY NO LAYER",
-    "Instruction": "LINE  INSTRUCTION",
+    "Instruction": "INSTRUCTION",
 }
 COLUMNS = ("ID", "CreatedSince", "CreatedBy", "Size", "Comment")
 LAYER_COLUMNS = ("Layer", "Size", "Sharing", "Instruction")
@@ -47,11 +47,20 @@ def history(call: Call) -> int:
         else:
             told = engine.image(call.words[0]).history()
     found = history_rows(told, time.time(), full=call.on("no-trunc"), readable=call.on("human"))
-    shown = LAYER_COLUMNS if layers else COLUMNS
-    if layers and not call.on("no-trunc"):
-        _fit(found)
-    rows.write(found, HEADERS, shown, template, quiet=call.on("quiet"))
+    headers, shown = HEADERS, LAYER_COLUMNS if layers else COLUMNS
+    if layers and template in ("", "table"):
+        headers = {**HEADERS, "Instruction": f"LINE  {HEADERS['Instruction']}"}
+        _number(found)
+        if not call.on("no-trunc"):
+            _fit(found)
+    rows.write(found, headers, shown, template, quiet=call.on("quiet"))
     return 0
+
+
+def _number(found: list[Row]) -> None:
+    """Puts the lines before their instructions: narrower than a column of their own."""
+    for row in found:
+        row["Instruction"] = f"{row['Line'] or '-':>4}  {row['Instruction']}"
 
 
 def _fit(found: list[Row]) -> None:
@@ -89,7 +98,7 @@ def history_rows(
                 "Containers": str(entry.containers),
                 "Snapshots": str(entry.snapshots),
                 "Sharing": entry.why_not or _sharing(entry),
-                "Instruction": f"{entry.line or '-':>4}  {entry.instruction.replace(chr(9), ' ')}",
+                "Instruction": entry.instruction.replace("\t", " "),
             }
         )
     return found

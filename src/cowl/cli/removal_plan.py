@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _ROOM = 60  # columns of a name
 _LEAST_WHY = 30  # columns of a reason, however narrow the terminal
 _STAYS = 20  # lines of what stays; JSON has all
+_HOLDERS = 5  # of what stays that are named; JSON has all
 _LAYERS = 100  # that are listed one by one; JSON has all
 _NOUNS = {"step": "build step", "failed": "failed step", "cache": "cache mount"}
 
@@ -85,14 +86,21 @@ def _wrapped(line: tuple[str, str, str], room: int) -> Iterable[tuple[str, str, 
 
 
 def _staying(plan: RemovalPlan) -> Iterable[tuple[str, str, str]]:
+    refused = {refusal.message for refusal in plan.refusals}  # told in full after the plan
     for stay in plan.stays[:_STAYS]:
         kind = _NOUNS.get(stay.kind, stay.kind)
         name = ", ".join(stay.names)
         if stay.kind == "layers":
             kind = "layer" if len(stay.names) == 1 else f"{len(stay.names)} layers"
             name = human.size(stay.allocated_bytes)
-        needed = f"{stay.why}: {', '.join(stay.needed_by)}" if stay.needed_by else stay.why
+        why = "may not go" if stay.why in refused else stay.why
+        needed = f"{why}: {_holders(stay.needed_by)}" if stay.needed_by else why
         yield kind, ellipsis(name or "-", _ROOM), needed
     more = len(plan.stays) - _STAYS
     if more > 0:
         yield "...", f"and {more} more", "--dry-run --json tells them all"
+
+
+def _holders(names: tuple[str, ...]) -> str:
+    more = len(names) - _HOLDERS
+    return ", ".join(names) if more <= 1 else f"{', '.join(names[:_HOLDERS])} and {more} more"
