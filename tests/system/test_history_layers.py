@@ -102,3 +102,13 @@ def test_who_shares_a_layer(shared: Caller) -> None:
     assert max(map(len, lines)) <= 80
     header = shared.text("history", "one").splitlines()[0].split()
     assert header == ["IMAGE", "CREATED", "CREATED", "BY", "SIZE", "COMMENT"]
+
+
+def test_layers_fit_80_columns_beside_images_containers_and_snapshots(shared: Caller) -> None:
+    (box, *_) = shared.text("ps", "-aq").splitlines()
+    shared.cowl("snapshot", "create", box)
+    shared.cowl("tag", "three", "four")
+    shared.cowl("commit", box, "five")
+    lines = shared.text("history", "--layers", "one").splitlines()
+    assert "4 images, 2 containers, 1 snapshot" in lines[-1]
+    assert max(map(len, lines)) <= 80

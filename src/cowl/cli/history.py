@@ -34,7 +34,8 @@ HEADERS = {
 COLUMNS = ("ID", "CreatedSince", "CreatedBy", "Size", "Comment")
 LAYER_COLUMNS = ("Layer", "Size", "Sharing", "Instruction")
 ROOM = 45  # columns of CREATED BY
-_BEFORE, _LEAST = 15 + 10 + 3, 26  # columns before the sharers, with gaps; of an instruction at least
+_BEFORE, _LEAST = 15 + 10 + 3, 16  # columns before the sharers, with gaps; of an instruction at least
+_SHARING = 36  # columns of sharers with their names: all fits in 80
 _NAMED = 2  # other images that a row names; more are counted
 
 
@@ -111,15 +112,16 @@ def _layer(entry: HistoryRow, full: bool) -> str:
 
 
 def _sharing(entry: HistoryRow) -> str:
-    """ "one:latest, two:latest, 3 containers"."""
-    words = [*entry.shared_by]
-    if len(words) > _NAMED:
-        words = [_count(len(words), "image")]
+    """ "one:latest, two:latest, 3 containers", or how many where the names take too much room."""
+    others = []
     if entry.containers:
-        words.append(_count(entry.containers, "container"))
+        others.append(_count(entry.containers, "container"))
     if entry.snapshots:
-        words.append(_count(entry.snapshots, "snapshot"))
-    return ", ".join(words)
+        others.append(_count(entry.snapshots, "snapshot"))
+    named = ", ".join((*entry.shared_by, *others))
+    if not entry.shared_by or (len(entry.shared_by) <= _NAMED and columns(named) <= _SHARING):
+        return named
+    return ", ".join((_count(len(entry.shared_by), "image"), *others))
 
 
 def _count(number: int, noun: str) -> str:
