@@ -125,10 +125,10 @@ def test_the_layers_of_a_history() -> None:
     ]
     told = history.history_rows(found, NOW)
     assert rendered(told, history.HEADERS, history.LAYER_COLUMNS, "") == (
-        "LAYER          SIZE      SHARED BY, OR WHY NO LAYER           LINE  INSTRUCTION\n"
-        "0123456789ab   25B       a:1, b:1, 1 container, 2 snapshots      7  RUN echo aa>>hello.txt\n"
-        "000000000000   25B       3 images                                -  RUN echo aa>>hello.txt\n"
-        "               0B        configuration only                      -  ENV A=b\n"
+        "LAYER          SIZE      SHARED BY, OR WHY NO LAYER           INSTRUCTION\n"
+        "0123456789ab   25B       a:1, b:1, 1 container, 2 snapshots   RUN echo aa>>hello.txt\n"
+        "000000000000   25B       3 images                             RUN echo aa>>hello.txt\n"
+        "               0B        configuration only                   ENV A=b\n"
     )
     assert rendered(told, history.HEADERS, (), "{{.SharedBy}} {{.WhyNot}}") == (
         "a:1,b:1 \na:1,b:1,c:1 \n configuration only\n"
