@@ -120,8 +120,8 @@ def test_the_same_base_is_resolved_once(builder: Builder) -> None:
 def test_the_first_failure_ends_the_others(builder: Builder) -> None:
     with pytest.raises(RunFailed) as caught:
         builder.build(
-            "FROM base AS one\nRUN echo up; sleep 1000\n"
-            "FROM base AS two\nRUN sleep 1000 >/dev/null 2>&1 0<&-\n"
+            "FROM base AS one\nRUN echo up; sleep 1007\n"
+            "FROM base AS two\nRUN sleep 1007 >/dev/null 2>&1 0<&-\n"
             "FROM base AS three\nRUN sleep 0.3; exit 3\n"
             "FROM scratch\nCOPY --from=one / /\nCOPY --from=two / /\nCOPY --from=three / /\n",
             jobs=3,
@@ -135,14 +135,14 @@ def test_the_first_failure_ends_the_others(builder: Builder) -> None:
 
 
 def _sleepers() -> list[str]:
-    """Processes of this test's containers: `sleep 1000`."""
+    """Processes of this test's containers: `sleep 1007`."""
     found = []
     for name in filter(str.isdecimal, os.listdir("/proc")):
         try:
             line = Path(f"/proc/{name}/cmdline").read_bytes()
         except OSError:
             continue
-        if line.endswith(b"sleep\x001000\x00"):
+        if line.endswith(b"sleep\x001007\x00"):
             found.append(name)
     return found
 
@@ -159,7 +159,7 @@ def test_an_emit_that_fails_ends_the_build(builder: Builder) -> None:
     from cowl.build.request import BuildRequest
 
     path = builder.context.parent / "Dockerfile"
-    path.write_text("FROM base AS one\nRUN sleep 1000\nFROM base\nRUN sleep 1000\nCOPY --from=one / /\n")
+    path.write_text("FROM base AS one\nRUN sleep 1007\nFROM base\nRUN sleep 1007\nCOPY --from=one / /\n")
     with pytest.raises(Heard):
         build(
             BuildRequest(str(builder.context), str(path)),
@@ -177,7 +177,7 @@ def test_ctrl_c_while_two_stages_run(caller: Caller, busybox_tar: Path) -> None:
     context = caller.home / "context"
     context.mkdir()
     (context / "Dockerfile").write_text(
-        "FROM base AS one\nRUN echo up; sleep 1000\nFROM base AS two\nRUN echo  up; sleep 1000\n"
+        "FROM base AS one\nRUN echo up; sleep 1007\nFROM base AS two\nRUN echo  up; sleep 1007\n"
         "FROM scratch\nCOPY --from=one / /\nCOPY --from=two / /\n"
     )
     caller.give(context)
