@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from cowl.caches import RegistryCacheSource as RegistryCacheSource
     from cowl.caches import RegistryCacheTarget as RegistryCacheTarget
     from cowl.config import Config as Config
-    from cowl.container.handle import Container as Container
+    from cowl.container.handle.container import Container as Container
     from cowl.container.logs import LogEntry as LogEntry
     from cowl.container.output_log import OutputLog as OutputLog
     from cowl.container.result import CompletedRun as CompletedRun
@@ -69,7 +69,7 @@ _HOMES = {
     "CompletedRun": "cowl.container.result",
     "Config": "cowl.config",
     "Conflict": "cowl.errors",
-    "Container": "cowl.container.handle",
+    "Container": "cowl.container.handle.container",
     "Corrupt": "cowl.errors",
     "CowlError": "cowl.errors",
     "Deduplication": "cowl.store.dedupe.report",

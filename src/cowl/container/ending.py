@@ -14,7 +14,7 @@ from cowl.store.container_record import ACTIVE, ContainerRunning
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cowl.container.handle import Container
+    from cowl.container.handle.life import ContainerLife
     from cowl.container.lifecycle import Containers
     from cowl.runtime.protocol import Running
     from cowl.store.containers import ContainerRecord
@@ -156,7 +156,7 @@ def _wake(store: Store, record: ContainerRecord) -> None:
         pass
 
 
-def stop_now(box: Container) -> None:
+def stop_now(box: ContainerLife) -> None:
     """Kills a container and returns when its end is recorded. One that has ended or is gone is fine."""
     try:
         box.stop(0)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
-from _thread import allocate_lock
 
 from cowl.container.bundle import exec_confinement, is_mapped, make_bundle, make_process
+from cowl.container.creation import create
 from cowl.container.ending import drop, is_over, still_runs, stop_now, watch
-from cowl.container.handle import Container, ContainerNotRunning
-from cowl.container.options import Settings, check_process, fold
+from cowl.container.handle.container import Container
+from cowl.container.handle.facts import ContainerNotRunning
+from cowl.container.options import Settings, check_process
 from cowl.container.result import RunTimeout
 from cowl.container.signals import signal_number
+from cowl.container.standby import StandbyMonitor
 from cowl.container.words import InvalidOptions, words
 from cowl.errors import NotFound
 from cowl.linux.process import NoSuchProcess
-from cowl.oci.image_config import ImageConfig
 from cowl.runtime.stdio import Stdio
 from cowl.store.container_hold import ContainerHold, ContainerNotStopped, check_stopped
 from cowl.store.container_record import ACTIVE
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from typing import Protocol, TypeVar
 
     from cowl.config import Config
-    from cowl.container.detached import MonitorStart
+    from cowl.container.handle.life import ContainerLife
     from cowl.container.options import RunOptions
     from cowl.container.publisher import Publisher
     from cowl.linux.process import ProcessId
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from cowl.store.containers import ContainerRecord
     from cowl.store.images import ImageRecord
     from cowl.store.store import Store
-    from cowl.store.volume_record import Claim
 
     class Started(Protocol):
         """What every way of starting a container gives."""
@@ -69,9 +69,8 @@ class Containers:
         self.publisher = publisher
         self._runtime = runtime
         self._owner = os.getpid()
-        self._started: dict[str, Container] = {}  # here, and not known to have ended
-        self._monitor: MonitorStart | None = None  # one that has nothing to do yet
-        self._lock = allocate_lock()
+        self._started: dict[str, ContainerLife] = {}  # here, and not known to have ended
+        self._standby = StandbyMonitor()
 
     def find(self, name: str) -> Container:
         """By name, ID or unambiguous ID prefix. Raises NotFound, Conflict."""
@@ -104,48 +103,7 @@ class Containers:
         """
         if options.restart != "no":
             raise InvalidOptions(DETACHED_ONLY, hint="start it with detach=True, on the command line with -d")
-        return self._launch(self.create(image, name, command, options, owned=True), stdio)
-
-    def create(
-        self, image: ImageRecord, name: str, command: Sequence[str], options: RunOptions, *, owned: bool
-    ) -> ContainerRecord:
-        """Creates a container; one that is `owned` goes with this process if that ends before it starts."""
-        config = ImageConfig.parse(image.config_bytes)
-        settings = fold(name, config.config, command, options)
-        if options.confinement is not None:
-            from cowl.container.confinement import check_rung
-            from cowl.linux.probe import rung
-
-            check_rung(options.confinement, rung())
-        volumes: Sequence[Claim] = ()
-        if settings.mounts:
-            from cowl.container.mounts import claims, with_names
-
-            settings = settings.replace(mounts=with_names(settings.mounts))
-            volumes = claims(settings.mounts)
-        record = self.store.containers.create(
-            options.name,
-            str(image.id),
-            [layer.key for layer in image.layers],
-            settings.to_json(),
-            auto_remove=options.remove,
-            volumes=volumes,
-            owned=owned,
-        )
-        if volumes:
-            self.fill_volumes(record)
-        return record
-
-    def fill_volumes(self, record: ContainerRecord) -> None:
-        """Makes a new container's volumes ready; see `mounts.fill_volumes`. A failure may remove it."""
-        from cowl.container.mounts import fill_volumes
-
-        try:
-            fill_volumes(self.store, record, Settings.from_json(record.settings).mounts)
-        except BaseException:
-            if record.auto_remove:
-                drop(self.store, record)
-            raise
+        return self._launch(create(self.store, image, name, command, options, owned=True), stdio)
 
     def start_again(self, record: ContainerRecord, stdio: tuple[int, int, int]) -> Container:
         """Starts a container that was created or has ended, on its own settings and files.
@@ -161,7 +119,7 @@ class Containers:
 
     def start_detached(self, record: ContainerRecord) -> ContainerRecord:
         """Has a monitor start it, which outlives this process; its row as it is then. Raises as `begin`."""
-        monitor = self._take_monitor(mapped=is_mapped(Settings.from_json(record.settings)))
+        monitor = self._standby.take(mapped=is_mapped(Settings.from_json(record.settings)))
         try:
             monitor.begin(self.config, record.id)
         finally:
@@ -170,16 +128,7 @@ class Containers:
 
     def prepare_monitor(self) -> None:
         """A hint that `start_detached` follows: the monitor's interpreter is loaded meanwhile."""
-        with self._lock:
-            if self._monitor is None:
-                self._monitor = _new_monitor()
-
-    def _take_monitor(self, *, mapped: bool) -> MonitorStart:
-        if not mapped:  # what is prepared may run from an executable that the container's root could write
-            return _new_monitor(mapped=False)
-        with self._lock:
-            monitor, self._monitor = self._monitor, None
-        return monitor or _new_monitor()
+        self._standby.prepare()
 
     def _launch(
         self, record: ContainerRecord, stdio: tuple[int, int, int], *, claimed: bool = True
@@ -247,11 +196,11 @@ class Containers:
             running.close()
             raise
 
-    def adopt(self, box: Container) -> None:
+    def adopt(self, box: ContainerLife) -> None:
         """Remembers the handle of a started container in place of the one that it was started with."""
         self._started[box.id] = box
 
-    def forget(self, box: Container) -> None:
+    def forget(self, box: ContainerLife) -> None:
         """The container is gone."""
         self._started.pop(box.id, None)
 
@@ -262,9 +211,7 @@ class Containers:
         """
         if self._owner != os.getpid():
             return
-        monitor, self._monitor = self._monitor, None
-        if monitor is not None:
-            monitor.close()
+        self._standby.close()
         for box in [*self._started.values()]:
             box.__exit__(None, None, None)
 
@@ -362,9 +309,3 @@ class Containers:
             record = self.wait(record, running, None)[1]
         running.close()
         return record
-
-
-def _new_monitor(*, mapped: bool = True) -> MonitorStart:
-    from cowl.container.detached import MonitorStart
-
-    return MonitorStart(mapped=mapped)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cowl.container import groups
 from cowl.container.words import InvalidOptions, as_words, check_text, label_pairs, words
 from cowl.value import Value
 
@@ -16,10 +17,6 @@ if TYPE_CHECKING:
 
 DEFAULT_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 NETWORKS = ("none", "host")
-CONFINEMENT = (
-    *("cap_add", "cap_drop", "security_opt", "privileged", "sysctls", "group_add"),
-    *("pid", "ipc", "uts", "userns", "cgroupns"),
-)  # the keywords that make a Confinement
 STOP_SECONDS = 10.0  # Docker's
 HOSTNAME_BYTES = 64  # sethostname(2)
 
@@ -92,19 +89,16 @@ class Settings(Value):
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values, for the store."""
+        values = self.as_dict()
         mounts = [list(mount.as_dict().values()) for mount in self.mounts]
-        confinement = self.confinement and self.confinement.as_dict()
-        return {**self.as_dict(), "mounts": mounts, "confinement": confinement}
+        return {**values, "mounts": mounts, **groups.written(values)}
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Settings:
         """The inverse of `to_json`; what a row is too old to have is as nobody asked for it."""
-        known: dict[str, Any] = {
-            name: _frozen(value) if isinstance(value := stored[name], list) else value
-            for name in cls._fields
-            if name in stored and name not in ("mounts", "confinement")
-        }
-        return cls(**known, mounts=_mounts(stored), confinement=_confinement(stored))
+        apart = ("mounts", *groups.NAMES)
+        plain = {name: stored[name] for name in cls._fields if name in stored and name not in apart}
+        return cls(**groups.frozen(plain), mounts=_mounts(stored), **groups.read(stored))
 
 
 def fold(image: str, config: ContainerConfig, command: Sequence[str], options: RunOptions) -> Settings:
@@ -206,18 +200,13 @@ def run_options(
     **rest: Any,
 ) -> RunOptions:
     """The keyword arguments of `Engine.run` and `Engine.start` as a value."""
-    confinement = {name: rest.pop(name) for name in CONFINEMENT if name in rest}
-    if any(confinement.values()):
-        from cowl.container.confinement import make_confinement
-
-        rest["confinement"] = make_confinement(**confinement)
     return RunOptions(
         env=words(env),
         labels=label_pairs(labels),
         entrypoint=None if entrypoint is None else as_words("the entrypoint", entrypoint),
         binds=as_words("binds", binds),
         log_options=label_pairs(log_options),
-        **rest,
+        **groups.gather(rest),
     )
 
 
@@ -237,19 +226,3 @@ def _mounts(stored: Mapping[str, Any]) -> tuple[Mount, ...]:
     from cowl.container.mounts import Mount, fold_mounts
 
     return tuple(Mount(*row) for row in rows) if rows else fold_mounts((), words)
-
-
-def _confinement(stored: Mapping[str, Any]) -> Confinement | None:
-    found = stored.get("confinement")
-    if found is None:
-        return None
-    from cowl.container.confinement import Confinement
-
-    frozen: dict[str, Any] = {
-        name: _frozen(value) if isinstance(value, list) else value for name, value in found.items()
-    }
-    return Confinement(**frozen)
-
-
-def _frozen(items: list[Any]) -> tuple[Any, ...]:
-    return tuple([_frozen(item) if isinstance(item, list) else item for item in items])

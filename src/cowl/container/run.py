@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from cowl.container.handle import Container
+from cowl.container.handle.container import Container
 from cowl.container.result import CompletedRun, RunFailed
 from cowl.container.streams import Pipes, converse
 from cowl.container.words import InvalidOptions, as_input

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 
 from cowl.container.bundle import find_user
-from cowl.container.handle import Container
+from cowl.container.creation import fill_volumes
+from cowl.container.handle.container import Container
 from cowl.container.options import Settings
 from cowl.container.words import InvalidOptions, as_words
 from cowl.errors import CowlError
@@ -153,7 +154,7 @@ def fork(service: Containers, snapshot: SnapshotRecord, count: int, name: str) -
             about = (each, snapshot.image_id, snapshot.layer_keys, settings)
             made.append(store.create(*about, snapshot=snapshot, volumes=volumes))
             if volumes:
-                service.fill_volumes(made[-1])
+                fill_volumes(service.store, made[-1])
     except BaseException:
         for record in made:
             store.remove(record.id, volumes=True)

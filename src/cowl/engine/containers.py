@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any, BinaryIO, Unpack
 
-    from cowl.container.handle import Container
+    from cowl.container.handle.container import Container
     from cowl.container.keywords import RunKeywords
     from cowl.container.options import RunOptions
     from cowl.container.result import CompletedRun
@@ -109,11 +109,12 @@ class ContainerCalls(Wiring):
         return self._create(image, command, self._heeded(_options(remove=remove, **options)))
 
     def _create(self, image: str, command: Sequence[str], options: RunOptions) -> Container:
-        from cowl.container.handle import Container
+        from cowl.container.creation import create
+        from cowl.container.handle.container import Container
 
         service = self._containers
-        found = self._resolve(image, None)
-        return Container(service, service.create(found, image, command, options, owned=False))
+        record = create(self.store, self._resolve(image, None), image, command, options, owned=False)
+        return Container(service, record)
 
     def _heeded(self, options: RunOptions) -> RunOptions:
         """Says by an event what they give up, where that is grave."""

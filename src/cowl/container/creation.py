@@ -1,0 +1,64 @@
+"""A container comes about: image and options folded together, its row, its volumes."""
+
+from __future__ import annotations
+
+from cowl.container.ending import drop
+from cowl.container.options import Settings, fold
+from cowl.oci.image_config import ImageConfig
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cowl.container.options import RunOptions
+    from cowl.store.container_record import ContainerRecord
+    from cowl.store.images import ImageRecord
+    from cowl.store.store import Store
+    from cowl.store.volume_record import Claim
+
+
+def create(
+    store: Store, image: ImageRecord, name: str, command: Sequence[str], options: RunOptions, *, owned: bool
+) -> ContainerRecord:
+    """Creates a container; one that is `owned` goes with this process if that ends before it starts.
+
+    name  the image's, as the caller gave it
+    Raises InvalidOptions and other Invalid, Denied, NameInUse.
+    """
+    config = ImageConfig.parse(image.config_bytes)
+    settings = fold(name, config.config, command, options)
+    if options.confinement is not None:
+        from cowl.container.confinement import check_rung
+        from cowl.linux.probe import rung
+
+        check_rung(options.confinement, rung())
+    volumes: Sequence[Claim] = ()
+    if settings.mounts:
+        from cowl.container.mounts import claims, with_names
+
+        settings = settings.replace(mounts=with_names(settings.mounts))
+        volumes = claims(settings.mounts)
+    record = store.containers.create(
+        options.name,
+        str(image.id),
+        [layer.key for layer in image.layers],
+        settings.to_json(),
+        auto_remove=options.remove,
+        volumes=volumes,
+        owned=owned,
+    )
+    if volumes:
+        fill_volumes(store, record)
+    return record
+
+
+def fill_volumes(store: Store, record: ContainerRecord) -> None:
+    """Makes a new container's volumes ready; see `mounts.fill_volumes`. A failure may remove it."""
+    from cowl.container import mounts
+
+    try:
+        mounts.fill_volumes(store, record, Settings.from_json(record.settings).mounts)
+    except BaseException:
+        if record.auto_remove:
+            drop(store, record)
+        raise

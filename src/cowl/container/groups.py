@@ -1,0 +1,75 @@
+"""Options that few ask for, in groups: each is a value whose module only its users load.
+
+A group is a field of RunOptions and of Settings, None where nothing of it was asked. Its fields are words,
+numbers and tuples of them, as the caller gave them: so a row of the store holds it as plain JSON.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+    from cowl.value import Value
+
+
+def gather(given: dict[str, Any]) -> dict[str, Any]:
+    """Keyword arguments with those of each group, if any says something, as one value of its name.
+
+    Raises InvalidOptions.
+    """
+    gathered = given
+    for field, (names, _) in _GROUPS.items():
+        asked = {name: gathered[name] for name in names if name in gathered}
+        gathered = {name: value for name, value in gathered.items() if name not in asked}
+        if any(asked.values()):
+            gathered[field] = _maker(field)(**asked)
+    return gathered
+
+
+def written(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a value's fields those that are groups, as JSON objects or None."""
+    groups = {field: values[field] for field in NAMES}
+    return {field: group and group.as_dict() for field, group in groups.items()}
+
+
+def read(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """The inverse of `written`; what a row is too old to have is None."""
+    return {field: _class(field)(**frozen(found)) for field in _GROUPS if (found := stored.get(field))}
+
+
+def frozen(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON's lists as the tuples that they were."""
+    return {name: _tuple(value) if isinstance(value, list) else value for name, value in stored.items()}
+
+
+def _tuple(items: list[Any]) -> tuple[Any, ...]:
+    return tuple([_tuple(item) if isinstance(item, list) else item for item in items])
+
+
+def _confinement() -> tuple[Callable[..., Value], type[Value]]:
+    from cowl.container.confinement import Confinement, make_confinement
+
+    return make_confinement, Confinement
+
+
+# A group's field: the keywords that make it, and what gives its maker and its class.
+_GROUPS: dict[str, tuple[tuple[str, ...], Callable[[], tuple[Callable[..., Value], type[Value]]]]] = {
+    "confinement": (
+        (
+            *("cap_add", "cap_drop", "security_opt", "privileged", "sysctls", "group_add"),
+            *("pid", "ipc", "uts", "userns", "cgroupns"),
+        ),
+        _confinement,
+    ),
+}
+NAMES = tuple(_GROUPS)
+
+
+def _maker(field: str) -> Callable[..., Value]:
+    return _GROUPS[field][1]()[0]
+
+
+def _class(field: str) -> type[Value]:
+    return _GROUPS[field][1]()[1]

@@ -1,0 +1,128 @@
+"""What a container's handle says of it: who it is, and how it stands."""
+
+from __future__ import annotations
+
+from cowl.container.options import Settings
+from cowl.errors import Conflict
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Self
+
+    from cowl.container.lifecycle import Containers
+    from cowl.runtime.protocol import Running
+    from cowl.store.containers import ContainerRecord
+
+
+class ContainerNotRunning(Conflict):
+    """The container has ended, or never ran; `id` is its whole ID."""
+
+    def __init__(self, container_id: str) -> None:
+        self.id = container_id
+        super().__init__(f"container {container_id} is not running")
+
+
+class ContainerFacts:
+    """See Container."""
+
+    def __init__(self, service: Containers, record: ContainerRecord, running: Running | None = None) -> None:
+        self._service = service
+        self._record = record
+        self._running = running
+        self._settings: Settings | None = None  # they never change
+
+    @property
+    def id(self) -> str:
+        """64 hex digits."""
+        return self._record.id
+
+    @property
+    def name(self) -> str:
+        """As given, or made up like Docker's."""
+        return self._record.name
+
+    @property
+    def settings(self) -> Settings:
+        """What it was started with, image and options folded together."""
+        if self._settings is None:
+            self._settings = Settings.from_json(self._record.settings)
+        return self._settings
+
+    @property
+    def image(self) -> str:
+        """The image's name as the caller gave it."""
+        return self.settings.image
+
+    @property
+    def image_id(self) -> str:
+        """ "sha256:..." of the image's config."""
+        return str(self._record.image_id)
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        """ENTRYPOINT and CMD or the caller's command, as executed."""
+        return self.settings.args
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The image's labels with the caller's over them."""
+        return dict(self.settings.labels)
+
+    @property
+    def created_at(self) -> float:
+        """Seconds since the epoch."""
+        return self._record.created_at
+
+    @property
+    def state(self) -> str:
+        """ "created", "running", "paused", "restarting" or "exited", as of the last look at the store."""
+        return self._record.state
+
+    @property
+    def exit_code(self) -> int:
+        """0 to 255; 0 while it runs."""
+        return self._record.exit_code
+
+    @property
+    def started_at(self) -> float:
+        """Seconds since the epoch; 0 before it started."""
+        return self._record.started_at
+
+    @property
+    def finished_at(self) -> float:
+        """Seconds since the epoch; 0 before it ended."""
+        return self._record.finished_at
+
+    @property
+    def record(self) -> ContainerRecord:
+        """Its row, as of the last look at the store; not part of the public API."""
+        return self._record
+
+    @property
+    def console(self) -> int:
+        """The master end of its terminal, or -1 without `tty=True` or in another process."""
+        return self._running.console if self._running is not None else -1
+
+    def process(self) -> Running:
+        """Its first process, for the one who started it. Raises ContainerNotRunning in other processes."""
+        if self._running is None:
+            raise ContainerNotRunning(self.id)
+        return self._running
+
+    def refresh(self) -> Self:
+        """Looks at the store again; raises NotFound when the container was removed meanwhile."""
+        self._record = self._service.look(self._record, self._running)
+        return self
+
+    def size(self) -> tuple[int, int]:
+        """(bytes it wrote, the same with its image): apparent sizes; measured now if it runs."""
+        return self._service.sizes(self._record)
+
+    def attrs(self) -> dict[str, Any]:
+        """The JSON value of `docker container inspect`."""
+        from cowl.container.attrs import container_attrs
+
+        return container_attrs(self._record, self.settings, self._service.store.directory.volume_data)
+
+    def __repr__(self) -> str:
+        return f"<Container {self.id[:12]} {self.name} {self.state}>"
