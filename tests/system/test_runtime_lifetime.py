@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import time
 from pathlib import Path
@@ -267,3 +268,30 @@ remove_tree("box")
 assert not os.path.exists("box")
 """
     )
+
+
+@pytest.mark.parametrize("prelude", ["", THREADED], ids=["forked", "launched"])
+def test_its_starter_has_its_turn_once_the_namespaces_are_there(boxes: Boxes, prelude: str) -> None:
+    """Before anything is mounted or executed; what goes wrong there is raised, and nothing is left."""
+    done = boxes.script(
+        prelude
+        + """
+def look(pid):
+    kinds = ("net", "mnt", "pid_for_children")
+    others = [os.readlink(f"/proc/{pid}/ns/{kind}") != os.readlink(f"/proc/self/ns/{kind}") for kind in kinds]
+    seen.append([pid, *others, os.readlink(f"/proc/{pid}/exe") == os.readlink("/proc/self/exe")])
+
+def fail(pid):
+    seen.append(pid)
+    raise LookupError("no network for you")
+
+seen = []
+box = runtime.start(bundle(["true"]), Stdio(), on_namespaces=look)
+same = seen.pop() == [box.process.pid, True, True, True, True] and box.wait().code == 0
+try:
+    runtime.start(bundle(["true"]), Stdio(), on_namespaces=fail)
+except LookupError as error:
+    print(json.dumps([same, str(error), os.path.exists(f"/proc/{seen[0]}")]))
+"""
+    )
+    assert json.loads(done.stdout) == [True, "no network for you", False], done.stderr

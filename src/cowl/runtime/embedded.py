@@ -15,10 +15,11 @@ from cowl.linux.process import ProcessId, send_signal
 from cowl.runtime.failures import ChildLost, decode
 from cowl.runtime.sealing import needs_sealing
 from cowl.runtime.seccomp_profile import default_profile
-from cowl.runtime.stdio import ExitStatus, StillRunning
+from cowl.runtime.stdio import CONTINUE, GIVE_UP, ExitStatus, StillRunning
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from cowl.runtime.in_person import Kept
@@ -51,11 +52,15 @@ class EmbeddedRuntime:
             self._standby = Standby()
             self._keepers.append(self._standby.pid)
 
-    def start(self, bundle: Bundle, stdio: Stdio) -> EmbeddedProcess:
+    def start(
+        self, bundle: Bundle, stdio: Stdio, *, on_namespaces: Callable[[int], None] | None = None
+    ) -> EmbeddedProcess:
         """See protocol.Runtime."""
-        return self._do(_job(bundle), stdio)
+        return self._do({**_job(bundle), "pauses": on_namespaces is not None}, stdio, on_namespaces)
 
-    def start_in_person(self, bundle: Bundle, stdio: Stdio) -> Kept:
+    def start_in_person(
+        self, bundle: Bundle, stdio: Stdio, *, on_namespaces: Callable[[int], None] | None = None
+    ) -> Kept:
         """As a child of this process, which must have one thread; see there. Raises as `start`."""
         from cowl.linux.sealed import is_sealed
         from cowl.runtime.in_person import start_in_person
@@ -64,7 +69,7 @@ class EmbeddedRuntime:
         job = _job(bundle)
         if not job["mapped"] and not is_sealed():
             raise Unavailable("a container in the host's user namespace is started from a sealed copy only")
-        return start_in_person(read_job(job), stdio)
+        return start_in_person(read_job({**job, "pauses": on_namespaces is not None}), stdio, on_namespaces)
 
     def exec(
         self,
@@ -95,7 +100,9 @@ class EmbeddedRuntime:
             launcher.close()
         self._launchers.clear()
 
-    def _do(self, job: dict[str, Any], stdio: Stdio) -> EmbeddedProcess:
+    def _do(
+        self, job: dict[str, Any], stdio: Stdio, on_namespaces: Callable[[int], None] | None = None
+    ) -> EmbeddedProcess:
         self._reap()
         ours, theirs = channel.pair()
         try:
@@ -103,7 +110,7 @@ class EmbeddedRuntime:
                 self._submit(job, stdio, ours, theirs)
             finally:
                 os.close(theirs)
-            return _started(ours)
+            return _started(ours, on_namespaces)
         except BaseException:
             os.close(ours)
             raise
@@ -215,14 +222,36 @@ def _job(bundle: Bundle) -> dict[str, Any]:
     }
 
 
-def _started(reply: int) -> EmbeddedProcess:
-    """The keeper's first word: a process, or an error that is raised."""
+def _started(reply: int, on_namespaces: Callable[[int], None] | None) -> EmbeddedProcess:
+    """What the keeper says: a process, or an error that is raised."""
     data, fds = channel.receive(reply)
+    if data[:1] == b"N" and on_namespaces is not None:
+        _attend(reply, on_namespaces, int(data[1:]))
+        data, fds = channel.receive(reply)
     if data[:1] == b"F":
         raise decode(data[1:])
     if not data:
         raise ChildLost("the container's keeper died", hint="is the machine out of memory?")
     return EmbeddedProcess(reply, ProcessId(*json.loads(data[1:])), fds[0], fds[1] if len(fds) > 1 else -1)
+
+
+def _attend(reply: int, on_namespaces: Callable[[int], None], pid: int) -> None:
+    """Our part while the process waits. If that fails nothing of it is left when this raises."""
+    try:
+        on_namespaces(pid)
+    except BaseException:
+        _answer(reply, GIVE_UP)
+        channel.receive(reply)
+        raise
+    _answer(reply, CONTINUE)
+
+
+def _answer(reply: int, word: bytes) -> None:
+    """To a keeper that may have died: what it sends next, or does not, tells."""
+    try:
+        channel.send(reply, word)
+    except BrokenPipeError:
+        pass
 
 
 def _fork_keeper(request: dict[str, Any], stdio: Stdio, ours: int, theirs: int) -> int:

@@ -11,6 +11,8 @@ from cowl.runtime.making import Job, Making
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cowl.runtime.stdio import Stdio
 
 _KILL = 9
@@ -39,14 +41,14 @@ class Kept:
                 os.close(fd)
 
 
-def start_in_person(job: Job, stdio: Stdio) -> Kept:
+def start_in_person(job: Job, stdio: Stdio, on_namespaces: Callable[[int], None] | None = None) -> Kept:
     """Starts it as a child of this single-threaded process, whose 0, 1 and 2 are /dev/null afterwards.
 
     Raises as Runtime.start.
     """
     for number, fd in enumerate((stdio.stdin, stdio.stdout, stdio.stderr)):
         os.dup2(fd, number)
-    making = Making(job, _settle)
+    making = Making(job, _settle, on_namespaces)
     try:
         process = making.make()
     finally:

@@ -15,8 +15,9 @@ import select
 from cowl.linux import channel, credentials
 from cowl.linux.descriptors import arrange
 from cowl.linux.process import NoSuchProcess, ProcessId, send_signal
-from cowl.runtime.failures import encode
+from cowl.runtime.failures import ChildLost, encode
 from cowl.runtime.making import Job, Making
+from cowl.runtime.stdio import CONTINUE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ _KILL = 9
 def keep(job: Job, stdio: Stdio, reply: int, owner: int) -> NoReturn:
     """Does the job and exits. Call in a fresh child of a single-threaded process.
 
-    reply   the channel to the starter: "S" started, "F" failed, "E" ended; its end ends the container
+    reply   the channel to the starter: "N" the namespaces are there, which it answers with CONTINUE or
+            GIVE_UP, "S" started, "F" failed, "E" ended; its end ends the container
     owner   a pidfd of the process that the container must not outlive
     """
     try:
@@ -51,7 +53,7 @@ def keep(job: Job, stdio: Stdio, reply: int, owner: int) -> NoReturn:
 class _Keeper:
     def __init__(self, job: Job) -> None:
         self._is_container = job.init is None
-        self._making = Making(job)
+        self._making = Making(job, on_namespaces=_ask if job.pauses else None)
 
     def run(self) -> None:
         """From the clone to the report of the end."""
@@ -116,6 +118,14 @@ class _Keeper:
             kill_tree(process)
         except (ProcessLookupError, NoSuchProcess):
             pass
+
+
+def _ask(pid: int) -> None:
+    """Has the starter do its part. Raises ChildLost if it can't, or is gone; it knows better why."""
+    _say(b"N%d" % pid)
+    answer, _ = channel.receive(REPLY)
+    if answer != CONTINUE:
+        raise ChildLost("the starter gave up")
 
 
 def _release(*fds: int) -> None:

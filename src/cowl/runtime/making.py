@@ -28,17 +28,21 @@ _KILL = 9
 
 
 class Job(Value):
-    """A plan; `init`: the first process of the running container that the payload joins."""
+    """A plan; `init`: the first process of the running container that the payload joins.
+
+    pauses  the starter has something to do once the namespaces are there
+    """
 
     plan: Plan
     init: ProcessId | None = None
+    pauses: bool = False
 
 
 def read_job(job: dict[str, Any]) -> Job:
     """A job as it travels in JSON. Raises UnsupportedSpec, ProtectedTarget."""
     if "spec" in job:
         root = RootMount(tuple(job["lowers"]), job["upper"], job["work"])
-        return Job(plan(job["spec"], root, job["rung"]))
+        return Job(plan(job["spec"], root, job["rung"]), pauses=job["pauses"])
     todo = plan_exec(job["process"], job["profile"], job["rung"], mapped=job["mapped"])
     return Job(todo, ProcessId(*job["init"]))
 
@@ -50,11 +54,21 @@ class Making:
     terminal, `listener` where the calls arrive that one id can't do; -1 where there is none.
     """
 
-    def __init__(self, job: Job, settle: Callable[[tuple[int, int]], tuple[int, int]] | None = None) -> None:
-        """settle: is called in the child with the parent's end of the channel and its own, and gives them."""
+    def __init__(
+        self,
+        job: Job,
+        settle: Callable[[tuple[int, int]], tuple[int, int]] | None = None,
+        on_namespaces: Callable[[int], None] | None = None,
+    ) -> None:
+        """What is to be called on the way.
+
+        settle         in the child with the parent's end of the channel and its own, and gives them
+        on_namespaces  see protocol.Runtime.start
+        """
         self.pidfd = self.console = self.listener = -1
         self.relays: list[Relay] = []
         self._settle = settle
+        self._on_namespaces = on_namespaces
         self._plan = job.plan
         self._init = job.init
         self._pid = self._child = -1
@@ -112,6 +126,8 @@ class Making:
         sources: tuple[int, ...] = ()
         if todo.uid_map:
             namespaces.map_ids(self._pid, todo.uid_map, todo.gid_map, deny_setgroups=todo.rung != ROOT)
+        if self._on_namespaces is not None:
+            self._on_namespaces(self._pid)
         if todo.rung == ROOT:
             sources = self._open_sources()
         if todo.owner:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from cowl.linux.process import ProcessId
@@ -40,13 +41,19 @@ class Runtime(Protocol):
     def prepare(self) -> None:
         """A hint that a start or exec will follow soon: what it needs is loaded meanwhile."""
 
-    def start(self, bundle: Bundle, stdio: Stdio) -> Running:
+    def start(
+        self, bundle: Bundle, stdio: Stdio, *, on_namespaces: Callable[[int], None] | None = None
+    ) -> Running:
         """Runs a container's first process; returns once it was executed.
 
+        on_namespaces  is called with its pid when its namespaces and id maps are there and nothing else
+                       is: what it raises is raised here
         Raises CommandNotFound, CommandNotExecutable and other CowlErrors; then nothing is left running.
         """
 
-    def start_in_person(self, bundle: Bundle, stdio: Stdio) -> Kept:
+    def start_in_person(
+        self, bundle: Bundle, stdio: Stdio, *, on_namespaces: Callable[[int], None] | None = None
+    ) -> Kept:
         """Runs a container's first process as a child of this process, which has one thread: for a monitor.
 
         Whatever helped to start it is gone when this returns, and nothing but the child has to be watched:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from cowl.errors import CowlError
 from cowl.value import Value
 
+CONTINUE, GIVE_UP = b"C", b"U"  # what a keeper is answered when the namespaces are there
+
 
 class Stdio(Value):
     """Open descriptors of the caller; the process gets copies as 0, 1 and 2. Unused with a terminal."""
