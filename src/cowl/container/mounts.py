@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from cowl.store.containers import ContainerRecord
-    from cowl.store.store import MergedView, Store
+    from cowl.store.store import Store
+    from cowl.store.trees import MergedView
 
 BIND, VOLUME = "bind", "volume"
 DECLARED_LIMIT = 128  # volumes of one image; each is a directory on the host

@@ -7,19 +7,13 @@ import time
 
 from cowl.events import silent
 from cowl.linux.files import remove_tree
-from cowl.linux.root_mount import RootMount
-from cowl.store.containers import Containers
 from cowl.store.database import Database
 from cowl.store.faults import from_os
-from cowl.store.fresh_upper import dress_root
 from cowl.store.garbage import delete
-from cowl.store.images import Images
-from cowl.store.layers import Layers
-from cowl.store.leases import Leases
-from cowl.store.owner import Owner
 from cowl.store.recovery import recover
 from cowl.store.reserve import hold_reserve
 from cowl.store.root_directory import RootDirectory
+from cowl.store.trees import StoreTrees
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,49 +22,26 @@ if TYPE_CHECKING:
 
     from cowl.config import Config
     from cowl.events import Emit
-    from cowl.layer.changes import Change as Change
-    from cowl.layer.measure import Measure
-    from cowl.layer.view import MergedView as MergedView
     from cowl.store.apply import Receipt, Targets
-    from cowl.store.blobs import Blobs
-    from cowl.store.cache_mounts import CacheMounts
     from cowl.store.check import Problem
-    from cowl.store.containers import ContainerRecord
     from cowl.store.contents import Contents, Stack
     from cowl.store.dedupe.report import Deduplication
-    from cowl.store.downloads import Downloads
-    from cowl.store.failed_steps import FailedSteps
     from cowl.store.garbage import Deletion
-    from cowl.store.layers import Stage
     from cowl.store.leases import Lease
-    from cowl.store.measures import Measures
-    from cowl.store.notes import Notes
     from cowl.store.rows import Rows
     from cowl.store.sharers import Sharers
-    from cowl.store.snapshots import Snapshots
-    from cowl.store.steps import Steps
     from cowl.store.transaction import Snapshot
-    from cowl.store.volumes import Volumes
 
 
-class Store:
+class Store(StoreTrees):
     """An open store. Safe with threads; after a fork the child has a store of its own by itself.
 
     Several processes may have the same store open; none waits for another's pull, build or run.
     """
 
     def __init__(self, database: Database, emit: Emit, clock: Callable[[], float]) -> None:
-        self._database = database
-        self._emit = emit
-        self._clock = clock
-        self._owner = Owner(database, clock)
-        self._leases = Leases(database, self._owner, clock)
+        super().__init__(database, emit, clock)
         database.when_forked(self._forked)
-        self.root = database.root.path
-        self.directory = database.root
-        self.layers = Layers(database, self._owner, self._leases, clock)
-        self.images = Images(database, self._leases, clock)
-        self.containers = Containers(database, self._owner, self._leases, clock)
 
     @classmethod
     def open(cls, config: Config, *, emit: Emit = silent, clock: Callable[[], float] = time.time) -> Self:
@@ -94,69 +65,6 @@ class Store:
             database.close()
             raise
         return cls(database, emit, clock)
-
-    @property
-    def steps(self) -> Steps:
-        """The step cache; a container start never asks for it."""
-        from cowl.store.steps import Steps
-
-        return Steps(self._database, self._leases, self._clock)
-
-    @property
-    def notes(self) -> Notes:
-        """What made the steps of the cache; asked for when one misses."""
-        from cowl.store.notes import Notes
-
-        return Notes(self._database)
-
-    @property
-    def downloads(self) -> Downloads:
-        """What URLs gave when they were asked last; likewise."""
-        from cowl.store.downloads import Downloads
-
-        return Downloads(self._database, self._clock)
-
-    @property
-    def cache_mounts(self) -> CacheMounts:
-        """The directories of RUN --mount=type=cache; likewise."""
-        from cowl.store.cache_mounts import CacheMounts
-
-        return CacheMounts(self._database, self._clock)
-
-    @property
-    def blobs(self) -> Blobs:
-        """What compressed blobs hold; likewise."""
-        from cowl.store.blobs import Blobs
-
-        return Blobs(self._database)
-
-    @property
-    def volumes(self) -> Volumes:
-        """The volumes; likewise, and a container without any never asks."""
-        from cowl.store.volumes import Volumes
-
-        return Volumes(self._database, self._owner, self.layers, self._clock)
-
-    @property
-    def measures(self) -> Measures:
-        """What lies on disk beside layers; likewise."""
-        from cowl.store.measures import Measures
-
-        return Measures(self._database, self.containers, self._clock)
-
-    @property
-    def failed_steps(self) -> FailedSteps:
-        """What is kept of failed steps; likewise."""
-        from cowl.store.failed_steps import FailedSteps
-
-        return FailedSteps(self._database, self._leases, self._clock)
-
-    @property
-    def snapshots(self) -> Snapshots:
-        """Frozen uppers of containers; likewise."""
-        from cowl.store.snapshots import Snapshots
-
-        return Snapshots(self._database, self._owner, self.layers, self.containers, self._clock)
 
     def _forked(self) -> None:
         """In a forked child: what the parent has half-made is the parent's."""
@@ -209,68 +117,6 @@ class Store:
     def lease(self, kind: str) -> Lease:
         """A context that keeps layers for a running pull or build; see `Lease`."""
         return self._leases.start(kind)
-
-    def root_mount(
-        self, layer_keys: Sequence[str], writable: ContainerRecord | Stage | None = None
-    ) -> RootMount:
-        """How to mount these layers (bottom first), read-only or with a container's or stage's upper.
-
-        The lowest tree of all is the store's own, with what a container has mounted over.
-        """
-        lowers = (*self._trees(layer_keys), self.directory.mountpoints)
-        if writable is None:
-            return RootMount(lowers)
-        return RootMount(lowers, writable.upper, writable.work)
-
-    def dress(self, stage: Stage, layer_keys: Sequence[str]) -> None:
-        """Gives a fresh stage's root the mode and owner of the layers below, as a container's has."""
-        dress_root(stage.diff, self.directory.diff(layer_keys[-1]) if layer_keys else "")
-
-    def dress_like(self, upper: str, tree: str) -> None:
-        """Gives the root of another writable tree the mode and owner of the tree below it."""
-        dress_root(upper, tree)
-
-    def view(self, layer_keys: Sequence[str], upper: str = "") -> MergedView:
-        """The merged tree of these layers (bottom first), perhaps with an upper, without mounting it."""
-        from cowl.layer.view import MergedView as MergedView
-
-        trees = self._trees(layer_keys)
-        return MergedView([upper, *trees] if upper else trees)
-
-    def trees(self, layer_keys: Sequence[str]) -> tuple[str, ...]:
-        """The trees of these layers, topmost first, as overlayfs takes them."""
-        return tuple(self._trees(layer_keys))
-
-    def _trees(self, layer_keys: Sequence[str]) -> list[str]:
-        """The trees of a stack, topmost first. Of a layer that comes twice only the upper one can show,
-        and overlayfs refuses the same directory a second time."""
-        return [self.directory.diff(key) for key in dict.fromkeys(reversed(layer_keys))]
-
-    def measure_upper(self, container: ContainerRecord) -> Measure:
-        """Measures a container's upper afresh."""
-        return self.measure_tree(container.upper)
-
-    def measure_tree(self, path: str) -> Measure:
-        """Measures a writable tree. Raises OSError."""
-        from cowl.layer.measure import measure
-
-        return measure(path)
-
-    def copy_upper(
-        self, container_id: str, stage: Stage, *, pause: bool = True, user: tuple[int, int] = (0, 0)
-    ) -> ContainerRecord:
-        """Copies a container's upper into a stage; see `cowl.store.upper_copy`."""
-        from cowl.store.upper_copy import copy_upper
-
-        return copy_upper(self, container_id, stage, pause=pause, user=user)
-
-    def changes(self, container: ContainerRecord) -> tuple[Change, ...]:
-        """What a container changed against its image, by path: also what was frozen since."""
-        from cowl.layer.changes import merged_changes
-
-        own = container.layer_keys[: container.image_layers]
-        frozen = self._trees(container.layer_keys[container.image_layers :])
-        return merged_changes([container.upper, *frozen], self.view(own))
 
     def sharers(self, image_id: str) -> dict[str, Sharers]:
         """Who else stands on each of an image's layers, by their keys."""

@@ -15,11 +15,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cowl.store.container_record import ContainerRecord
     from cowl.store.layers import Stage
-    from cowl.store.store import Store
+    from cowl.store.trees import StoreTrees
 
 
 def copy_upper(
-    store: Store, container_id: str, stage: Stage, *, pause: bool = True, user: tuple[int, int] = (0, 0)
+    store: StoreTrees, container_id: str, stage: Stage, *, pause: bool = True, user: tuple[int, int] = (0, 0)
 ) -> ContainerRecord:
     """Copies the upper into a stage's diff; gives the container as it was then.
 

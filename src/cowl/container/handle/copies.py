@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from cowl.container.handle.container import Container
     from cowl.container.publisher import CommittedImage
     from cowl.container.snapshots import Snapshot
-    from cowl.store.store import Change
+    from cowl.store.trees import Change
 
 
 class ContainerCopies(ContainerFacts):
