@@ -1,6 +1,8 @@
-"""rm and diff."""
+"""rm and rename."""
 
 from __future__ import annotations
+
+from cowl import Invalid
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,3 +21,17 @@ def remove(call: Call) -> int:
             call,
             lambda name: tell(call, engine.remove_container(name, force=force, volumes=volumes), [name]),
         )
+
+
+class NoName(Invalid):
+    """A container without a name can't be named, nor can there be one."""
+
+
+def rename(call: Call) -> int:
+    """`cowl rename`."""
+    old, new = call.words
+    if not old.strip() or not new.strip():
+        raise NoName("Error: Neither old nor new names may be empty")
+    with call.engine() as engine:
+        engine.container(old).rename(new)
+    return 0

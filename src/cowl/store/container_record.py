@@ -45,6 +45,16 @@ class NameInUse(Conflict):
         self.container_id = container_id
 
 
+class NameUnchanged(Invalid):
+    """The container has that name already. Field: name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            "Renaming a container with the same name as its current name", hint=f"it is called {name}"
+        )
+        self.name = name
+
+
 class ContainerRunning(Conflict):
     """A running container can't be removed. Fields: name, container_id."""
 

@@ -12,6 +12,7 @@ from cowl.store.container_record import AmbiguousContainerId as AmbiguousContain
 from cowl.store.container_record import ContainerRecord as ContainerRecord
 from cowl.store.container_record import ContainerRunning as ContainerRunning
 from cowl.store.container_record import NameInUse as NameInUse
+from cowl.store.container_record import NameUnchanged as NameUnchanged
 from cowl.store.container_record import NoSuchContainer as NoSuchContainer
 from cowl.store.faults import from_os
 from cowl.store.fresh_upper import dress_root
@@ -117,6 +118,21 @@ class Containers(ContainerLife):
             if isinstance(problem, OSError):
                 raise from_os(self._root.path, "creating a container", problem) from problem
             raise
+
+    def rename(self, identity: str, name: str) -> None:
+        """Gives a container another name, also one that runs. All or nothing.
+
+        Raises NoSuchContainer, NameInUse, NameUnchanged, InvalidName.
+        """
+        wanted = check_name(name)
+        with self._database.write() as transaction:
+            row = transaction.row("SELECT name FROM containers WHERE id = ?", (identity,))
+            if row is None:
+                raise NoSuchContainer(identity)
+            if row[0] == wanted:
+                raise NameUnchanged(wanted)
+            free = _free_name(transaction, wanted)
+            transaction.run("UPDATE containers SET name = ? WHERE id = ?", (free, identity))
 
     def remove(self, identity: str, *, volumes: bool = False) -> None:
         """Deletes a container with its upper, and its anonymous volumes with `volumes`.

@@ -75,6 +75,14 @@ CONTAINERS = (
         ("container restart",),
     ),
     Command(
+        "rename",
+        "Rename a container",
+        "CONTAINER NEW_NAME",
+        "containers:rename",
+        (2, 2),
+        aliases=("container rename",),
+    ),
+    Command(
         "wait",
         "Block until one or more containers stop, then print their exit codes",
         "CONTAINER [CONTAINER...]",
@@ -107,6 +115,15 @@ CONTAINERS = (
         ("container exec",),
         interspersed=False,
         common=True,
+    ),
+    Command(
+        "top",
+        "Display the running processes of a container",
+        "CONTAINER [ps OPTIONS]",
+        "top:top",
+        (1, MANY),
+        aliases=("container top",),
+        interspersed=False,
     ),
     Command(
         "ps",

@@ -11,6 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from cowl.container.top import ProcessList
     from cowl.runtime.protocol import Running
 
 
@@ -65,3 +66,15 @@ class ContainerInside(ContainerFacts):
         return self._service.exec(
             self._record, as_words("the command", args), stdio, user, env, workdir, tty=tty
         )
+
+    def top(self, ps_args: Sequence[str] = ()) -> ProcessList:
+        """Its processes with all that they started, as seen from the host: columns and a row for each.
+
+        ps_args  options of ps(1), which the host then must have; without any the columns are those of
+                 `ps -ef`, read from /proc, with the users as the container's own account file calls them
+        Nothing is executed in the container, and nothing of it on the host. Raises ContainerNotRunning;
+        PsFailed and PsMissing with `ps_args`.
+        """
+        from cowl.container.top import list_processes
+
+        return list_processes(self._service, self.refresh()._record, as_words("ps_args", ps_args))

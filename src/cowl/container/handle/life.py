@@ -100,6 +100,14 @@ class ContainerLife(ContainerFacts):
         stop(self._service, self._record, chosen, limit, wish=RESTART)
         return self.start(detach=True)
 
+    def rename(self, name: str) -> None:
+        """Gives it another name; its host name stays. All or nothing, whether it runs or not.
+
+        Raises NameInUse, NameUnchanged, InvalidName, NotFound.
+        """
+        self._service.store.containers.rename(self.id, name)
+        self._record = self._service.store.containers.get(self.id)
+
     def remove(self, *, force: bool = False, volumes: bool = False) -> None:
         """Deletes it with its upper; `force` kills it first, `volumes` takes its anonymous volumes along.
 
