@@ -16,19 +16,29 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from cowl.container.networks.modes import Connection
     from cowl.store.containers import ContainerRecord
     from cowl.store.store import Store
 
 ACCOUNTS_LIMIT = 4 << 20  # bytes of /etc/passwd or /etc/group that are believed
 
 
-def make_bundle(store: Store, record: ContainerRecord, settings: Settings) -> Bundle:
+def make_bundle(
+    store: Store, record: ContainerRecord, settings: Settings, connection: Connection | None = None
+) -> Bundle:
     """The bundle of a created container; writes its hosts, hostname and resolv.conf into its directory.
 
+    connection  its network, if that is one of those that are set up for it
     Raises NoSuchUser, InvalidUser, and what reading an account file of the image may raise.
     """
     hostname = settings.hostname or _default_hostname(record, settings)
-    files = write_network_files(record.directory, hostname, settings.network)
+    files = write_network_files(
+        record.directory,
+        hostname,
+        settings.network,
+        address=connection.address if connection else "",
+        names=connection.names if connection else (),
+    )
     binds = [Bind(source, target) for source, target in files]
     if settings.mounts:
         binds = _with_mounts(store, settings, binds)

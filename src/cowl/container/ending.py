@@ -8,6 +8,7 @@ import time
 
 from cowl.container.result import RunTimeout
 from cowl.container.signals import signal_number
+from cowl.container.surroundings import release, sweep
 from cowl.errors import NotFound
 from cowl.linux.process import NoSuchProcess
 from cowl.store.container_record import ACTIVE, ContainerRunning
@@ -48,12 +49,21 @@ def still_runs(record: ContainerRecord, timeout: float | None) -> RunTimeout:
     return RunTimeout(tuple(record.settings["args"]), timeout or 0, killed=False)
 
 
+def recover(store: Store) -> bool:
+    """Finishes what processes that have died left, in the store and outside; True if there was anything."""
+    if not store.recover():
+        return False
+    sweep(store)
+    return True
+
+
 def drop(store: Store, record: ContainerRecord, *, volumes: bool = False) -> None:
     """Deletes row and upper, unless another thread or process was first."""
     try:
         store.containers.remove(record.id, volumes=volumes)
     except NotFound:
         pass
+    release(store, record)
 
 
 def watch(store: Store, record: ContainerRecord, timeout: float | None) -> tuple[int, ContainerRecord]:
@@ -70,7 +80,7 @@ def watch(store: Store, record: ContainerRecord, timeout: float | None) -> tuple
             raise still_runs(record, timeout)
         if is_over(record):
             grace = grace or now + GRACE_SECONDS
-            store.recover()
+            recover(store)
             if now > grace and store.containers.monitor_of(record.id) is None:
                 return KILLED, record.replace(state="exited", exit_code=KILLED)
             time.sleep(POLL_SECONDS)
@@ -141,7 +151,7 @@ def stop(
             deadline, record = None, store.containers.get(record.id)
         if record.state in ACTIVE:
             time.sleep(POLL_SECONDS)
-            store.recover()
+            recover(store)
             record = store.containers.get(record.id)
     return record
 

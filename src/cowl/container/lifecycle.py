@@ -6,13 +6,15 @@ import os
 
 from cowl.container.bundle import exec_confinement, is_mapped, make_bundle, make_process
 from cowl.container.creation import create
-from cowl.container.ending import drop, is_over, still_runs, stop_now, watch
+from cowl.container.ending import drop, is_over, recover, still_runs, stop_now, watch
 from cowl.container.handle.container import Container
 from cowl.container.handle.facts import ContainerNotRunning
+from cowl.container.networks.modes import prepare
 from cowl.container.options import Settings, check_process
 from cowl.container.result import RunTimeout
 from cowl.container.signals import signal_number
 from cowl.container.standby import StandbyMonitor
+from cowl.container.surroundings import release
 from cowl.container.words import InvalidOptions, words
 from cowl.errors import NotFound
 from cowl.linux.process import NoSuchProcess
@@ -47,6 +49,16 @@ if TYPE_CHECKING:
             """Kills it."""
 
     Begun = TypeVar("Begun", bound=Started)
+    Made = TypeVar("Made", bound=Started, covariant=True)
+
+    class Start(Protocol[Made]):
+        """A runtime's call that starts one."""
+
+        def __call__(
+            self, bundle: Bundle, stdio: Stdio, *, on_namespaces: Callable[[int], None] | None = None
+        ) -> Made:
+            """See Runtime.start."""
+
 
 DETACHED_ONLY = "a container with a restart policy runs detached: its monitor is what starts it again"
 
@@ -78,14 +90,14 @@ class Containers:
 
     def _find(self, name: str) -> ContainerRecord:
         record = self.store.containers.find(name)
-        if is_over(record) and self.store.recover():
+        if is_over(record) and recover(self.store):
             record = self.store.containers.find(name)
         return record
 
     def list(self, *, all: bool = False) -> list[Container]:  # noqa: A002  # the flag that Docker has
         """Newest first; only those that run, are paused or are between two runs, unless `all`."""
         records = self.store.containers.list()
-        if any(map(is_over, records)) and self.store.recover():
+        if any(map(is_over, records)) and recover(self.store):
             records = self.store.containers.list()
         return [Container(self, record) for record in records if all or record.state in ACTIVE]
 
@@ -142,7 +154,7 @@ class Containers:
         self,
         record: ContainerRecord,
         stdio: tuple[int, int, int],
-        start: Callable[[Bundle, Stdio], Begun],
+        start: Start[Begun],
         *,
         claimed: bool = False,
         monitored: bool = False,
@@ -183,17 +195,27 @@ class Containers:
         self,
         record: ContainerRecord,
         stdio: tuple[int, int, int],
-        start: Callable[[Bundle, Stdio], Begun],
+        start: Start[Begun],
         *,
         again: bool,
     ) -> tuple[Begun, ContainerRecord]:
-        bundle = make_bundle(self.store, record, Settings.from_json(record.settings))
-        running = start(bundle, Stdio(*stdio))
+        settings = Settings.from_json(record.settings)
+        try:
+            connection = prepare(self.store, record, settings)
+            bundle = make_bundle(self.store, record, settings, connection)
+            if connection is None:
+                running = start(bundle, Stdio(*stdio))
+            else:
+                running = start(bundle, Stdio(*stdio), on_namespaces=connection.join)
+        except BaseException:
+            release(self.store, record)
+            raise
         try:
             self.store.containers.started(record.id, running.process, again=again)
             return running, self.store.containers.get(record.id)
         except BaseException:
             running.close()
+            release(self.store, record)
             raise
 
     def adopt(self, box: ContainerLife) -> None:
@@ -249,6 +271,7 @@ class Containers:
         if record.auto_remove and not keep:
             drop(self.store, record)
             return ended
+        release(self.store, record)
         try:
             self.store.containers.exited(record.id, code, self.store.measure_upper(record))
             return self.store.containers.get(record.id)

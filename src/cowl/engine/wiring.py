@@ -51,6 +51,10 @@ class Wiring:
                 from cowl.store.store import Store
 
                 self._store = Store.open(self.config, emit=self._emit)
+                if self._store.recovered:
+                    from cowl.container.surroundings import sweep
+
+                    sweep(self._store)
             return self._store
 
     @property

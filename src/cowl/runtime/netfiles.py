@@ -19,23 +19,34 @@ ff02::2\tip6-allrouters
 
 
 HOST_GATEWAY = "host-gateway"
+BLOCK_BEGIN = "# containers of the same networks, kept by cowl\n"
+BLOCK_END = "# end of what cowl keeps\n"
 
 
 def write_network_files(
-    directory: str, hostname: str, network: str, hosts: Sequence[tuple[str, str]] = ()
+    directory: str,
+    hostname: str,
+    network: str,
+    hosts: Sequence[tuple[str, str]] = (),
+    *,
+    address: str = "",
+    names: Sequence[tuple[str, str]] = (),
 ) -> tuple[tuple[str, str], ...]:
     """Writes the three files into `directory` and gives (host path, container path) pairs to bind.
 
     `hosts` are (name, address) pairs for /etc/hosts, over what is there; the address "host-gateway" is the
     loopback: with the host's network that is this machine, and without one nothing can be reached.
 
+    address  the container's own, "" for the loopback's
+    names    (address, names) of others, in the block that `block` makes
+
     With the host's network the host's own names hold (a copy of its files); without one, /etc/hosts
     knows localhost, and resolv.conf names no server. The container's own name is always known.
     """
     shared = network == "host"
-    own = f"127.0.0.1\t{hostname}\n" if hostname else ""
+    own = f"{address or '127.0.0.1'}\t{hostname}\n" if hostname else ""
     contents = {
-        "hosts": _lines(hosts) + (_shared_hosts(hostname, own) if shared else LOCALHOST + own),
+        "hosts": _lines(hosts) + (_shared_hosts(hostname, own) if shared else LOCALHOST + own) + block(names),
         "hostname": hostname + "\n",
         "resolv.conf": _read("/etc/resolv.conf", "") if shared else "",
     }
@@ -44,6 +55,13 @@ def write_network_files(
             out.write(text)
             os.fchmod(out.fileno(), 0o644)  # for every user in the container, whatever our umask
     return tuple((os.path.join(directory, name), f"/etc/{name}") for name in contents)
+
+
+def block(names: Sequence[tuple[str, str]]) -> str:
+    """The lines of /etc/hosts that change while the container runs, between marks; "" for none."""
+    if not names:
+        return ""
+    return BLOCK_BEGIN + "".join(f"{address}\t{words}\n" for address, words in names) + BLOCK_END
 
 
 def _lines(hosts: Sequence[tuple[str, str]]) -> str:

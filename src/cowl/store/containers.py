@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from cowl.store.garbage import Deletion
+    from cowl.store.network_record import Membership
     from cowl.store.snapshot_record import SnapshotRecord
     from cowl.store.transaction import Row, Transaction
     from cowl.store.volume_record import Claim
@@ -52,6 +53,7 @@ class Containers(ContainerLife):
         auto_remove: bool = False,
         snapshot: SnapshotRecord | None = None,
         volumes: Sequence[Claim] = (),
+        networks: Sequence[Membership] = (),
         owned: bool = True,
     ) -> ContainerRecord:
         """A new container; `name` "" makes one up.
@@ -60,7 +62,8 @@ class Containers(ContainerLife):
         one's, and its image may be gone. If it is `owned`, this process owns it until it exits: when
         that dies first, the next open of the store records the container as exited with 137, or removes
         it if `auto_remove`.
-        Of its `volumes` those that are missing are made, to last from then on.
+        Of its `volumes` those that are missing are made, to last from then on. On `networks` it gets its
+        addresses when it starts.
         Raises NameInUse, InvalidName, NoSuchImage, NoSuchSnapshot, NoSuchLayer, VolumeDamaged, StoreFull.
         """
         identity = os.urandom(32).hex()
@@ -100,6 +103,10 @@ class Containers(ContainerLife):
                 from cowl.store.volumes import claim
 
                 lasting = claim(transaction, self._root, identity, volumes, now, passing=auto_remove)
+            if networks:
+                from cowl.store.networks import enrol
+
+                enrol(transaction, identity, networks)
         self._make_directories(identity, layer_keys, lasting)
         return self.get(identity)
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cowl.store.downloads import Downloads
     from cowl.store.failed_steps import FailedSteps
     from cowl.store.measures import Measures
+    from cowl.store.networks import Networks
     from cowl.store.notes import Notes
     from cowl.store.snapshots import Snapshots
     from cowl.store.steps import Steps
@@ -81,6 +82,13 @@ class StoreRooms:
         from cowl.store.volumes import Volumes
 
         return Volumes(self._database, self._owner, self.layers, self._clock)
+
+    @property
+    def networks(self) -> Networks:
+        """Networks, their members and published ports; likewise."""
+        from cowl.store.networks import Networks
+
+        return Networks(self._database, self._clock)
 
     @property
     def measures(self) -> Measures:

@@ -250,6 +250,30 @@ ALTER TABLE containers ADD COLUMN wish TEXT NOT NULL DEFAULT '';
 ALTER TABLE containers ADD COLUMN monitored INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE containers ADD COLUMN error TEXT NOT NULL DEFAULT '';
 """,
+    """
+-- Networks of our own, and who is on them. `address` holds while the container has an owner, and is what it
+-- would like to have again otherwise. `wanted` is what was asked for. `aliases` are JSON.
+CREATE TABLE networks (
+    id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, subnet TEXT NOT NULL, gateway TEXT NOT NULL,
+    ip_range TEXT NOT NULL, internal INTEGER NOT NULL, labels TEXT NOT NULL, options TEXT NOT NULL,
+    last_address INTEGER NOT NULL, created_at REAL NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE network_members (
+    container TEXT NOT NULL REFERENCES containers (id) ON DELETE CASCADE,
+    network TEXT NOT NULL, position INTEGER NOT NULL, aliases TEXT NOT NULL, wanted TEXT NOT NULL,
+    address TEXT NOT NULL, link TEXT NOT NULL,
+    PRIMARY KEY (container, network)
+) WITHOUT ROWID;
+CREATE INDEX network_members_by_network ON network_members (network);
+-- Ports of the host that lead to a container. A row outlives its container after a crash, until what leads
+-- there is gone.
+CREATE TABLE published_ports (
+    protocol TEXT NOT NULL, host_address TEXT NOT NULL, host_port INTEGER NOT NULL,
+    container TEXT NOT NULL, container_port INTEGER NOT NULL,
+    PRIMARY KEY (protocol, host_address, host_port)
+) WITHOUT ROWID;
+CREATE INDEX published_ports_by_container ON published_ports (container);
+""",
 )
 VERSION = 1 + len(CHANGES)
 

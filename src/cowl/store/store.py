@@ -37,10 +37,12 @@ class Store(StoreTrees):
     """An open store. Safe with threads; after a fork the child has a store of its own by itself.
 
     Several processes may have the same store open; none waits for another's pull, build or run.
+    recovered: whether its opening had to finish what a crash left.
     """
 
     def __init__(self, database: Database, emit: Emit, clock: Callable[[], float]) -> None:
         super().__init__(database, emit, clock)
+        self.recovered = False
         database.when_forked(self._forked)
 
     @classmethod
@@ -57,14 +59,16 @@ class Store(StoreTrees):
         try:
             if fresh:
                 hold_reserve(root.reserve)
-            recover(database, clock)
+            recovered = recover(database, clock)
         except OSError as problem:
             database.close()
             raise from_os(root.path, "opening it", problem) from problem
         except BaseException:
             database.close()
             raise
-        return cls(database, emit, clock)
+        store = cls(database, emit, clock)
+        store.recovered = recovered
+        return store
 
     def _forked(self) -> None:
         """In a forked child: what the parent has half-made is the parent's."""
