@@ -6,6 +6,7 @@ import os
 import sys
 
 from cowl import Invalid, NotFound
+from cowl.cli.networking import networking
 from cowl.cli.pairs import environment, labels
 from cowl.events import Warned
 
@@ -95,7 +96,6 @@ def options(call: Call) -> dict[str, Any]:
         "user": call.text("user"),
         "workdir": call.text("workdir"),
         "hostname": call.text("hostname"),
-        "network": call.text("network"),
         "entrypoint": replaced if call.given("entrypoint") else None,
         "read_only": call.on("read-only"),
         "labels": labels(call.many("label"), call.many("label-file")),
@@ -103,6 +103,7 @@ def options(call: Call) -> dict[str, Any]:
         "tty": call.on("tty"),
         "open_stdin": call.on("interactive"),
         **_confinement(call),
+        **networking(call),
     }
 
 

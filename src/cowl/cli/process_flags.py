@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cowl.cli.build_flags import PLATFORM
 from cowl.cli.grammar import BOOL, INT, LIST, TEXT, Flag
+from cowl.cli.networking_flags import NETWORKING
 
 PROCESS = (
     Flag("detach", "d", BOOL, "Detached mode: run command in the background"),
@@ -16,28 +17,19 @@ PROCESS = (
 )
 RUN = (
     *PROCESS,
+    *NETWORKING,
     Flag("cap-add", "", LIST, "Add Linux capabilities"),
     Flag("cap-drop", "", LIST, "Drop Linux capabilities"),
     Flag("cgroupns", "", TEXT, 'Cgroup namespace to use ("host", "private")'),
     Flag("cidfile", "", TEXT, "Write the container ID to the file"),
     Flag("entrypoint", "", TEXT, "Overwrite the default ENTRYPOINT of the image"),
     Flag("group-add", "", LIST, "Add additional groups to join"),
-    Flag("hostname", "h", TEXT, "Container host name"),
     Flag("ipc", "", TEXT, 'IPC mode to use ("none", "private", "host")'),
     Flag("label", "l", LIST, "Set meta data on a container"),
     Flag("label-file", "", LIST, "Read in a line delimited file of labels"),
     Flag("log-driver", "", TEXT, 'Logging driver for the container: "json-file" or "none"'),
     Flag("log-opt", "", LIST, "Log driver options: max-size=10m, max-file=3"),
     Flag("name", "", TEXT, "Assign a name to the container"),
-    Flag(
-        "network",
-        "",
-        TEXT,
-        'Connect a container to a network: "none" or "host". Until bridges come the default is none, '
-        "where Docker's is bridge",
-        "network",
-        "none",
-    ),
     Flag(
         "mount",
         "",

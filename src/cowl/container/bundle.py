@@ -32,12 +32,9 @@ def make_bundle(
     Raises NoSuchUser, InvalidUser, and what reading an account file of the image may raise.
     """
     hostname = settings.hostname or _default_hostname(record, settings)
+    asked = settings.networking
     files = write_network_files(
-        record.directory,
-        hostname,
-        settings.network,
-        address=connection.address if connection else "",
-        names=connection.names if connection else (),
+        record.directory, hostname, settings.network, **_names(connection), **_asked_names(settings)
     )
     binds = [Bind(source, target) for source, target in files]
     if settings.mounts:
@@ -50,6 +47,7 @@ def make_bundle(
         user=_user(store, record, settings, settings.user),
         terminal=settings.tty,
         hostname="" if _shares_name(settings) else hostname,
+        domainname=asked.domainname if asked else "",
         network=settings.network,
         read_only=settings.read_only,
         binds=tuple(binds),
@@ -57,6 +55,25 @@ def make_bundle(
     )
     root = store.root_mount(record.layer_keys, record)
     return Bundle(record.id, container_spec(options), root, record.directory)
+
+
+def _names(connection: Connection | None) -> dict[str, Any]:
+    """What a container's network says of names, for its network files."""
+    if connection is None:
+        return {}
+    fields = ("address", "names", "gateway", "forwarder")
+    return {field: getattr(connection, field) for field in fields}
+
+
+def _asked_names(settings: Settings) -> dict[str, Any]:
+    """What the caller says of them."""
+    asked = settings.networking
+    if asked is None:
+        return {}
+    from cowl.runtime.resolver import Resolver
+
+    wanted = Resolver(asked.dns, asked.dns_search, asked.dns_options)
+    return {"hosts": asked.add_host, "domainname": asked.domainname, "resolver": wanted}
 
 
 def _confined(settings: Settings) -> dict[str, Any]:

@@ -54,6 +54,12 @@ def _confinement() -> tuple[Callable[..., Value], type[Value]]:
     return make_confinement, Confinement
 
 
+def _networking() -> tuple[Callable[..., Value], type[Value]]:
+    from cowl.container.networking import Networking, make_networking
+
+    return make_networking, Networking
+
+
 # A group's field: the keywords that make it, and what gives its maker and its class.
 _GROUPS: dict[str, tuple[tuple[str, ...], Callable[[], tuple[Callable[..., Value], type[Value]]]]] = {
     "confinement": (
@@ -62,6 +68,13 @@ _GROUPS: dict[str, tuple[tuple[str, ...], Callable[[], tuple[Callable[..., Value
             *("pid", "ipc", "uts", "userns", "cgroupns"),
         ),
         _confinement,
+    ),
+    "networking": (
+        (
+            *("networks", "publish", "publish_all", "expose", "network_alias", "ip", "ip6", "mac_address"),
+            *("dns", "dns_search", "dns_options", "add_host", "domainname"),
+        ),
+        _networking,
     ),
 }
 NAMES = tuple(_GROUPS)

@@ -32,6 +32,17 @@ class RunKeywords(TypedDict, total=False):
     uts: str
     userns: str
     cgroupns: str
+    networks: Sequence[str]
+    publish: Sequence[str | int]
+    publish_all: bool
+    expose: Sequence[str | int]
+    network_alias: Sequence[str]
+    ip: str
+    dns: Sequence[str]
+    dns_search: Sequence[str]
+    dns_options: Sequence[str]
+    add_host: Mapping[str, str] | Sequence[str]
+    domainname: str
     restart: str
     stop_signal: str
     stop_timeout: int | None

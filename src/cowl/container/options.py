@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from cowl.container.confinement import Confinement
     from cowl.container.mounts import Mount
+    from cowl.container.networking import Networking
     from cowl.oci.image_config import ContainerConfig
 
 DEFAULT_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -28,6 +29,8 @@ class RunOptions(Value):
     binds       "source:target[:ro]" words, source an absolute path or the name of a volume; "target"
                 alone is an anonymous volume
     entrypoint  replaces the image's and drops its CMD, as Docker does; None keeps it, () clears it
+    network     "none", "host", "bridge", "container:NAME" or the name of a network; "" is the default
+    networking  what else was asked of its networks, ports and names; None: nothing was
     confinement what it may more or less than others; None: nothing was asked
     restart     "no", "on-failure", "on-failure:3", "always" or "unless-stopped"; for detached ones
     stop_timeout  seconds between the stop signal and SIGKILL, -1 for ever; None: 10
@@ -39,7 +42,7 @@ class RunOptions(Value):
     user: str = ""
     workdir: str = ""
     hostname: str = ""
-    network: str = "none"
+    network: str = ""
     entrypoint: tuple[str, ...] | None = None
     binds: tuple[str, ...] = ()
     read_only: bool = False
@@ -48,6 +51,7 @@ class RunOptions(Value):
     open_stdin: bool = False
     remove: bool = False
     confinement: Confinement | None = None
+    networking: Networking | None = None
     restart: str = "no"
     stop_signal: str = ""
     stop_timeout: int | None = None
@@ -59,6 +63,7 @@ class Settings(Value):
     """A container's settings: image and options folded together, as stored with its row.
 
     binds   words as the caller gave them; mounts: what they and the image's volumes came to, in order
+    exposed "80/tcp" words: of the image, of the caller, and what is published
     """
 
     image: str
@@ -77,6 +82,8 @@ class Settings(Value):
     stop_signal: str
     mounts: tuple[Mount, ...] = ()
     confinement: Confinement | None = None
+    networking: Networking | None = None
+    exposed: tuple[str, ...] = ()
     restart: str = "no"
     stop_timeout: int | None = None
     log_driver: str = "json-file"
@@ -110,17 +117,15 @@ def fold(image: str, config: ContainerConfig, command: Sequence[str], options: R
         raise InvalidOptions(
             f"no command to run in {image}", hint="the image has no CMD and no ENTRYPOINT: name a command"
         )
-    if options.network not in NETWORKS:
-        raise InvalidOptions(
-            f"network {options.network!r} is not available", hint="use --network none or --network host"
-        )
     workdir = options.workdir or config.working_dir or "/"
     check_process(args, options.env, workdir, options.user)
     check_hostname(options.hostname)
+    network, exposed = _fold_networking(config, options)
     if options.confinement is not None:
         from cowl.container.confinement import check_confinement
 
-        check_confinement(options.confinement, options.network, options.hostname)
+        own_name = options.hostname or (options.networking.domainname if options.networking else "")
+        check_confinement(options.confinement, network, own_name)
     _check_life(options)
     mounts: tuple[Mount, ...] = ()
     if options.binds or config.volumes:
@@ -135,7 +140,7 @@ def fold(image: str, config: ContainerConfig, command: Sequence[str], options: R
         cwd=workdir,
         user=options.user or config.user,
         hostname=options.hostname,
-        network=options.network,
+        network=network,
         binds=options.binds,
         read_only=options.read_only,
         labels=tuple({**dict(config.labels), **dict(options.labels)}.items()),
@@ -148,7 +153,28 @@ def fold(image: str, config: ContainerConfig, command: Sequence[str], options: R
         log_options=options.log_options,
         mounts=mounts,
         confinement=options.confinement,
+        networking=options.networking,
+        exposed=exposed,
     )
+
+
+def _fold_networking(config: ContainerConfig, options: RunOptions) -> tuple[str, tuple[str, ...]]:
+    """Its main network and the ports that it exposes. The module is loaded only for who has any."""
+    network, asked = options.network or NETWORKS[0], options.networking
+    if asked is None and not config.exposed_ports and network in NETWORKS:
+        return network, ()
+    from cowl.container import networking
+
+    network = networking.main_network(options.network, asked) or NETWORKS[0]
+    if asked is not None and asked.publishes:
+        raise InvalidOptions("ports can't be published yet")
+    if network not in NETWORKS:
+        raise InvalidOptions(
+            f"network {network!r} is not available", hint="use --network none or --network host"
+        )
+    if asked is not None:
+        networking.check_networking(network, asked, options.hostname)
+    return network, networking.exposed_ports(config, asked)
 
 
 def _check_life(options: RunOptions) -> None:

@@ -190,6 +190,10 @@ class Interpreter:
 
     # -- the rest of the world ------------------------------------------------------------------------
 
+    def set_domainname(self, step: op.SetDomainname) -> None:
+        name = step.name.encode("utf-8", "surrogateescape")
+        call("setdomainname", name, len(name))
+
     def set_hostname(self, step: op.SetHostname) -> None:
         name = step.name.encode()
         call("sethostname", name, len(name))

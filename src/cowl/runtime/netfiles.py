@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import stat
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from cowl.runtime.resolver import Resolver
 
 # As Docker writes it.
 LOCALHOST = """127.0.0.1\tlocalhost
@@ -21,6 +24,9 @@ ff02::2\tip6-allrouters
 HOST_GATEWAY = "host-gateway"
 BLOCK_BEGIN = "# containers of the same networks, kept by cowl\n"
 BLOCK_END = "# end of what cowl keeps\n"
+HOSTS_LIMIT = 1 << 20  # bytes of a hosts file that are read again: a container may have written any number
+_LOOPBACK = "127.0.0.1"
+_UPSTREAM = "/run/systemd/resolve/resolv.conf"  # the servers that the stub of systemd-resolved asks
 
 
 def write_network_files(
@@ -31,24 +37,35 @@ def write_network_files(
     *,
     address: str = "",
     names: Sequence[tuple[str, str]] = (),
+    domainname: str = "",
+    resolver: Resolver | None = None,
+    gateway: str = "",
+    forwarder: str = "",
 ) -> tuple[tuple[str, str], ...]:
     """Writes the three files into `directory` and gives (host path, container path) pairs to bind.
 
-    `hosts` are (name, address) pairs for /etc/hosts, over what is there; the address "host-gateway" is the
-    loopback: with the host's network that is this machine, and without one nothing can be reached.
+    `hosts` are (name, address) pairs for /etc/hosts, over what is there; the address "host-gateway" is
+    `gateway`, or the loopback: with the host's network that is this machine, and without one nothing can be
+    reached.
 
-    address  the container's own, "" for the loopback's
-    names    (address, names) of others, in the block that `block` makes
+    address    the container's own, "" for the loopback's; domainname: what follows its name
+    names      (address, names) of others, in the block that `block` makes
+    resolver   what is asked of resolv.conf; None: nothing
+    gateway    the host's address, as a container in a network of its own reaches it
+    forwarder  an address there that answers for a name server on the host's loopback
 
     With the host's network the host's own names hold (a copy of its files); without one, /etc/hosts
     knows localhost, and resolv.conf names no server. The container's own name is always known.
     """
     shared = network == "host"
-    own = f"{address or '127.0.0.1'}\t{hostname}\n" if hostname else ""
+    known = f"{hostname}.{domainname} {hostname}" if domainname else hostname
+    own = f"{address or _LOOPBACK}\t{known}\n" if hostname else ""
     contents = {
-        "hosts": _lines(hosts) + (_shared_hosts(hostname, own) if shared else LOCALHOST + own) + block(names),
+        "hosts": _lines(hosts, gateway or _LOOPBACK)
+        + (_shared_hosts(hostname, own) if shared else LOCALHOST + own)
+        + block(names),
         "hostname": hostname + "\n",
-        "resolv.conf": _read("/etc/resolv.conf", "") if shared else "",
+        "resolv.conf": _resolv_conf(network, resolver, forwarder),
     }
     for name, text in contents.items():
         with open(os.path.join(directory, name), "w", encoding="utf-8", errors="surrogateescape") as out:
@@ -64,11 +81,64 @@ def block(names: Sequence[tuple[str, str]]) -> str:
     return BLOCK_BEGIN + "".join(f"{address}\t{words}\n" for address, words in names) + BLOCK_END
 
 
-def _lines(hosts: Sequence[tuple[str, str]]) -> str:
+def rewrite_block(path: str, names: Sequence[tuple[str, str]]) -> None:
+    """Puts other names into the block of a container's hosts file, in the place of those that are there.
+
+    The file stays the same inode, since it is bound into the container; what the container has written
+    around the block stays too. It may have done anything to its file: one that has grown beyond
+    HOSTS_LIMIT, or can't be opened, stays as it is. Who may call this at the same time is the caller's to see
+    to: a lock on the file itself would be the container's to hold.
+    """
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return
+    try:
+        status = os.fstat(fd)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > HOSTS_LIMIT:
+            return
+        before = os.pread(fd, HOSTS_LIMIT, 0)
+        after = _with_block(before, block(names).encode("utf-8", "surrogateescape"))
+        if after != before:
+            # Longer first, then cut: a reader meanwhile finds whole lines of the old or of the new.
+            os.pwrite(fd, after, 0)
+            os.ftruncate(fd, len(after))
+    except OSError:
+        return  # its disk is full, or it has sealed the file in some way
+    finally:
+        os.close(fd)
+
+
+def _with_block(text: bytes, lines: bytes) -> bytes:
+    """A hosts file with those lines where its block is, or at its end."""
+    begin, end = BLOCK_BEGIN.encode(), BLOCK_END.encode()
+    head, found, rest = text.partition(begin)
+    _, closed, tail = rest.partition(end)
+    if found and closed:
+        return head + lines + tail
+    kept = head + rest  # a mark without the other says nothing of what is in between
+    return kept + (b"" if not kept or kept.endswith(b"\n") else b"\n") + lines if lines else kept
+
+
+def _resolv_conf(network: str, asked: Resolver | None, forwarder: str) -> str:
+    if asked is None and network == "host":
+        return _read("/etc/resolv.conf", "")
+    if asked is None and network == "none":
+        return ""
+    from cowl.runtime import resolver
+
+    wanted = resolver.Resolver() if asked is None else asked
+    if network == "none":
+        return resolver.alone(wanted)
+    host = _read("/etc/resolv.conf", "")
+    if network == "host":
+        return resolver.shared(host, wanted)
+    return resolver.isolated(host, _read(_UPSTREAM, ""), wanted, forwarder)
+
+
+def _lines(hosts: Sequence[tuple[str, str]], gateway: str) -> str:
     """They come first: the first line that has a name is the one that counts."""
-    return "".join(
-        f"{'127.0.0.1' if address == HOST_GATEWAY else address}\t{name}\n" for name, address in hosts
-    )
+    return "".join(f"{gateway if address == HOST_GATEWAY else address}\t{name}\n" for name, address in hosts)
 
 
 def _shared_hosts(hostname: str, own: str) -> str:

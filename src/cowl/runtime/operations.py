@@ -192,6 +192,12 @@ class SetHostname(Operation):
     name: str
 
 
+class SetDomainname(Operation):
+    """The NIS domain name in the new uts namespace."""
+
+    name: str
+
+
 class RaiseLoopback(Operation):
     """127.0.0.1 answers in the new network namespace."""
 

@@ -110,6 +110,7 @@ class ContainerOptions(ProcessOptions):
     """
 
     hostname: str = ""
+    domainname: str = ""
     network: str = "none"
     read_only: bool = False
     binds: tuple[Bind, ...] = ()

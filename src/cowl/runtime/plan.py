@@ -122,6 +122,7 @@ def plan(spec: dict[str, Any], root: RootMount, rung: str) -> Plan:
         *(op.ProtectPath(path) for path in linux["readonlyPaths"]),
         *([op.ProtectRoot()] if spec["root"]["readonly"] else []),
         *([op.SetHostname(spec["hostname"])] if spec["hostname"] else []),
+        *([op.SetDomainname(spec["domainname"])] if spec.get("domainname") else []),
         *([op.RaiseLoopback()] if "network" in namespaces else []),
         op.EnterRoot(),
         *_process(spec["process"], linux["seccomp"], rung),

@@ -69,6 +69,7 @@ def container_spec(options: ContainerOptions) -> dict[str, Any]:
         "process": {**process_spec(options), "rlimits": _rlimits(options.limits)},
         "root": {"path": "rootfs", "readonly": options.read_only},
         "hostname": options.hostname,
+        **({"domainname": options.domainname} if options.domainname else {}),
         "mounts": [*_system_mounts(options), *_user_mounts(options)],
         "linux": {
             "namespaces": [{"type": kind} for kind in _namespaces(options)],

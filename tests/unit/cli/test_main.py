@@ -100,7 +100,7 @@ def test_help_of_a_command(words: list[str], capsys: pytest.CaptureFixture[str])
     assert out.startswith("Usage:  cowl run [OPTIONS] IMAGE [COMMAND] [ARG...]\n\nCreate and run")
     assert "Aliases:\n  cowl container run, cowl run\n" in out
     assert re.search(r"^  -e, --env list +Set environment variables$", out, re.MULTILINE)
-    assert '(default "none")' in " ".join(out.split())
+    assert '(default "missing")' in " ".join(out.split())
 
 
 @pytest.mark.parametrize("columns", [40, 80, 200])

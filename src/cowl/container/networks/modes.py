@@ -30,6 +30,14 @@ if TYPE_CHECKING:
         def names(self) -> tuple[tuple[str, str], ...]:
             """(address, names) of others on its networks, a line each of its /etc/hosts."""
 
+        @property
+        def gateway(self) -> str:
+            """The host's address as the container reaches it: "host-gateway"; "" if it doesn't."""
+
+        @property
+        def forwarder(self) -> str:
+            """An address in the network that answers for name servers on the host's loopback; "" for none."""
+
         def join(self, pid: int) -> None:
             """Sets it up, in the starter; `pid` has its namespaces and waits. See Runtime.start."""
 
