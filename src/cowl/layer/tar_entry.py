@@ -13,6 +13,7 @@ REGULAR, OLD_REGULAR, CONTIGUOUS, SPARSE = b"0", b"\0", b"7", b"S"
 HARD_LINK, SYMBOLIC_LINK, DIRECTORY, FIFO = b"1", b"2", b"5", b"6"
 CHARACTER, BLOCK_DEVICE = b"3", b"4"
 FILES = frozenset((REGULAR, OLD_REGULAR, CONTIGUOUS, SPARSE))
+DEVICES = (CHARACTER, BLOCK_DEVICE)
 WITHOUT_DATA = frozenset((HARD_LINK, SYMBOLIC_LINK, DIRECTORY, FIFO, CHARACTER, BLOCK_DEVICE))
 
 _USTAR = b"ustar\0"
@@ -28,9 +29,23 @@ class Entry:
     size        length of the file; stored: bytes of it that the tar has (less for a sparse one)
     extents     of a sparse file: (offset, length) of its data; else None
     xattrs      name and value pairs, as spelled
+    device      (major, minor) of a device node, else (0, 0)
     """
 
-    __slots__ = ("extents", "gid", "link", "mode", "mtime", "name", "size", "stored", "type", "uid", "xattrs")
+    __slots__ = (
+        "device",
+        "extents",
+        "gid",
+        "link",
+        "mode",
+        "mtime",
+        "name",
+        "size",
+        "stored",
+        "type",
+        "uid",
+        "xattrs",
+    )
 
     name: bytes
     type: bytes
@@ -43,6 +58,7 @@ class Entry:
     stored: int
     extents: Extents | None
     xattrs: tuple[tuple[bytes, bytes], ...]
+    device: tuple[int, int]
 
 
 def name_of(fields: tuple[bytes, ...]) -> bytes:

@@ -14,6 +14,7 @@ from struct import Struct
 from cowl.layer import tar_fields, tar_sparse
 from cowl.layer.limits import LayerTooBig, Limits
 from cowl.layer.tar_entry import (
+    DEVICES,
     DIRECTORY,
     FILES,
     OLD_REGULAR,
@@ -233,7 +234,7 @@ class TarReader:
             if extensions:
                 entry.name = extensions.get(_LONG_NAME, entry.name)
                 entry.link = extensions.get(_LONG_LINK, entry.link)
-            self._shape(entry, block, fields[7], pax)
+            self._shape(entry, block, fields, pax)
         except (ValueError, KeyError):
             raise BadLayer(entry.name, "its header holds a number that is none") from None
         return entry
@@ -247,14 +248,18 @@ class TarReader:
         entry.link = fields[8].partition(b"\0")[0]
         entry.extents = None
         entry.xattrs = ()
+        entry.device = (0, 0)
 
-    def _shape(self, entry: Entry, block: bytes, flag: bytes, pax: dict[bytes, bytes]) -> None:
+    def _shape(self, entry: Entry, block: bytes, fields: tuple[bytes, ...], pax: dict[bytes, bytes]) -> None:
         """Type, sizes and sparseness, when the names and numbers are known."""
+        flag = fields[7]
         if flag == OLD_REGULAR:
             flag = DIRECTORY if entry.name.endswith(b"/") else REGULAR
         entry.type = REGULAR if flag in FILES else flag
         if flag in WITHOUT_DATA:
             entry.size = 0
+            if flag in DEVICES:
+                entry.device = _device(fields)
         entry.stored = entry.size
         if entry.size < 0:
             raise ValueError
@@ -284,6 +289,14 @@ class TarReader:
         if not tar_sparse.fits(extents, entry.size, entry.stored):
             raise BadLayer(entry.name, "the map of a sparse file does not fit its data")
         entry.extents = extents
+
+
+def _device(fields: tuple[bytes, ...]) -> tuple[int, int]:
+    """Its numbers; a layer's devices are never made, so that what is none is no matter there."""
+    try:
+        return number(fields[10]), number(fields[11])
+    except ValueError:
+        return 0, 0
 
 
 def _checked(block: bytes) -> bytes:

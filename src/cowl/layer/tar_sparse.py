@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from cowl.layer.tar_fields import number, pax_number
+from cowl.layer.tar_writer import REGULAR, header
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from typing import TypeAlias
+
+    from cowl.layer.attributes import Attributes
 
     Extents: TypeAlias = "tuple[tuple[int, int], ...]"
 
@@ -65,6 +68,34 @@ def data_map(take: Callable[[int], bytes], limit: int) -> tuple[Extents, int]:
     if count * 4 > limit:
         raise ValueError
     return tuple((line(), line()) for _ in range(count)), taken
+
+
+def sparse_head(
+    name: bytes,
+    owner: tuple[int, int, int],
+    size: int,
+    mtime: int,
+    extents: Sequence[tuple[int, int]],
+    xattrs: Attributes = (),
+) -> bytes:
+    """The header of a sparse file in PAX format 1.0, its map included; the data of the extents follows.
+
+    owner  uid, gid, permission bits
+    """
+    figures = [len(extents), *(figure for extent in extents for figure in extent)]
+    text = b"".join(b"%d\n" % figure for figure in figures)
+    text += bytes(-len(text) % BLOCK)
+    records = (
+        (b"GNU.sparse.major", b"1"),
+        (b"GNU.sparse.minor", b"0"),
+        (b"GNU.sparse.name", name),
+        (b"GNU.sparse.realsize", b"%d" % size),
+    )
+    uid, gid, mode = owner
+    stored = len(text) + sum(length for _, length in extents)
+    folder, _, base = name.rpartition(b"/")
+    shown = (folder + b"/" if folder else b"") + b"GNUSparseFile.0/" + base
+    return header(shown, REGULAR, mode, uid, gid, stored, mtime, xattrs=xattrs, more=records) + text
 
 
 def fits(extents: Extents, size: int, packed: int) -> bool:

@@ -40,8 +40,9 @@ def header(
     link: bytes = b"",
     device: tuple[int, int] | None = None,
     xattrs: Attributes = (),
+    more: tuple[tuple[bytes, bytes], ...] = (),
 ) -> bytes:
-    """The header blocks of one entry; `mtime` in nanoseconds, `device` (major, minor).
+    """The header blocks of one entry; `mtime` in nanoseconds, `device` (major, minor), `more` PAX records.
 
     A file's data follows, filled up with zeros to a multiple of 512 bytes.
     """
@@ -51,6 +52,7 @@ def header(
     if (
         fraction
         or xattrs
+        or more
         or not short
         or len(link) > 100
         or uid >= _ID_LIMIT
@@ -58,7 +60,7 @@ def header(
         or size >= _SIZE_LIMIT
         or not 0 <= seconds < _SIZE_LIMIT
     ):
-        records = _records(name if not short else b"", uid, gid, size, mtime, link, xattrs)
+        records = [*_records(name if not short else b"", uid, gid, size, mtime, link, xattrs), *more]
         prefix, short = (prefix, short) if short else (b"", name[:100])
     major, minor = map(_octal7, device) if device else (_NO_DEVICE, _NO_DEVICE)
     block = _block(

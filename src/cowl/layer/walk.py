@@ -67,13 +67,14 @@ def by_name(entries: list[Entry]) -> None:
     entries.sort(key=lambda entry: os.fsencode(entry[0]))
 
 
-def walk(top: str, order: Order | None = by_name) -> Iterator[Step]:
+def walk(top: str, order: Order | None = by_name, *, forced: bool = True) -> Iterator[Step]:
     """Gives (parent, name, lstat, inside) of every node below the directory `top`, which is not given.
 
     `inside` is the opened frame of a directory, else None; its entries come next. `order` sorts a
-    directory's entries in place (None: as the file system gives them). Raises OSError.
+    directory's entries in place (None: as the file system gives them). Without `forced` a directory that
+    is closed to us is an error, PermissionError, and stays as it is. Raises OSError.
     """
-    first = _open_top(top)
+    first = _open_top(top, forced=forced)
     trail = [first]
     try:
         first.read(order)
@@ -83,7 +84,7 @@ def walk(top: str, order: Order | None = by_name) -> Iterator[Step]:
                 _leave(trail)
                 continue
             name, status = frame.entries.pop()
-            inside = _enter(trail, name, status) if S_ISDIR(status.st_mode) else None
+            inside = _enter(trail, name, status, forced=forced) if S_ISDIR(status.st_mode) else None
             if inside:
                 inside.read(order)
             yield frame, name, status, inside
@@ -94,21 +95,25 @@ def walk(top: str, order: Order | None = by_name) -> Iterator[Step]:
             frame.close()
 
 
-def _open_top(top: str) -> Frame:
+def _open_top(top: str, *, forced: bool) -> Frame:
     status = os.stat(top)
     try:
         return Frame(os.open(top, _DIRECTORY & ~os.O_NOFOLLOW), "", status)
     except PermissionError:
+        if not forced:
+            raise
         return _force(os.open(top, os.O_PATH | _DIRECTORY & ~os.O_NOFOLLOW), "", status)
 
 
-def _enter(trail: list[Frame], name: str, status: os.stat_result) -> Frame | None:
+def _enter(trail: list[Frame], name: str, status: os.stat_result, *, forced: bool) -> Frame | None:
     """Opens a directory; None when it vanished or was replaced meanwhile (a container may write)."""
     parent = trail[-1]
     path = f"{parent.path}/{name}" if parent.path else name
     try:
         frame = Frame(os.open(name, _DIRECTORY, dir_fd=parent.fd), path, status)
     except PermissionError:
+        if not forced:
+            raise
         frame = _force(os.open(name, os.O_PATH | _DIRECTORY, dir_fd=parent.fd), path, status)
     except (FileNotFoundError, NotADirectoryError):
         return None
