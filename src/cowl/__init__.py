@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from cowl.caches import RegistryCacheSource as RegistryCacheSource
     from cowl.caches import RegistryCacheTarget as RegistryCacheTarget
     from cowl.config import Config as Config
+    from cowl.container.copier import Copied as Copied
     from cowl.container.handle.container import Container as Container
     from cowl.container.logs import LogEntry as LogEntry
     from cowl.container.output_log import OutputLog as OutputLog
@@ -70,6 +71,7 @@ _HOMES = {
     "Config": "cowl.config",
     "Conflict": "cowl.errors",
     "Container": "cowl.container.handle.container",
+    "Copied": "cowl.container.copier",
     "Corrupt": "cowl.errors",
     "CowlError": "cowl.errors",
     "Deduplication": "cowl.store.dedupe.report",

@@ -38,7 +38,7 @@ def make_bundle(
     )
     binds = [Bind(source, target) for source, target in files]
     if settings.mounts:
-        binds = _with_mounts(store, settings, binds)
+        binds = with_mounts(store, settings, binds)
     options = ContainerOptions(
         **_confined(settings),
         args=settings.args,
@@ -100,7 +100,7 @@ def is_mapped(settings: Settings) -> bool:
     return settings.confinement is None or "user" not in settings.confinement.shares(rung())
 
 
-def _with_mounts(store: Store, settings: Settings, files: list[Bind]) -> list[Bind]:
+def with_mounts(store: Store, settings: Settings, files: list[Bind]) -> list[Bind]:
     """The container's own mounts among the files of /etc, from the root downwards: none hides another."""
     from cowl.container.mounts import source_of
 

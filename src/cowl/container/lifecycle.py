@@ -28,10 +28,12 @@ if TYPE_CHECKING:
     from typing import Protocol, TypeVar
 
     from cowl.config import Config
+    from cowl.container.copier import Copier
     from cowl.container.handle.life import ContainerLife
     from cowl.container.options import RunOptions
     from cowl.container.publisher import Publisher
     from cowl.linux.process import ProcessId
+    from cowl.runtime.premises import Premises
     from cowl.runtime.protocol import Running, Runtime
     from cowl.runtime.spec import Bundle
     from cowl.store.containers import ContainerRecord
@@ -67,6 +69,7 @@ class Containers:
     """The service. `runtime` is called when a container is first started: listing needs none.
 
     publisher  gives who makes images of containers
+    copier     gives who copies files into them and out of them
     """
 
     def __init__(
@@ -75,10 +78,12 @@ class Containers:
         config: Config,
         runtime: Callable[[], Runtime],
         publisher: Callable[[], Publisher],
+        copier: Callable[[], Copier],
     ) -> None:
         self.store = store
         self.config = config
         self.publisher = publisher
+        self.copier = copier
         self._runtime = runtime
         self._owner = os.getpid()
         self._started: dict[str, ContainerLife] = {}  # here, and not known to have ended
@@ -311,6 +316,10 @@ class Containers:
             return self._runtime().exec(record.process, process, Stdio(*stdio), **exec_confinement(settings))
         except NoSuchProcess:
             raise ContainerNotRunning(record.id) from None
+
+    def visit(self, where: ProcessId | Premises, program: str, stdio: Stdio) -> Running:
+        """See Runtime.visit."""
+        return self._runtime().visit(where, program, stdio)
 
     def sizes(self, record: ContainerRecord) -> tuple[int, int]:
         """(apparent bytes of the upper, the same with the image's layers)."""

@@ -101,7 +101,7 @@ class Monitor:
         self._task = task
         self._signals = signals
         self._start = runtime.start_in_person
-        self._service = Containers(store, config, lambda: runtime, _publisher)
+        self._service = Containers(store, config, lambda: runtime, _publisher, _copier)
         self._record = store.containers.get(task.id)
         self._settings = Settings.from_json(self._record.settings)
 
@@ -228,6 +228,10 @@ class Monitor:
 
 def _publisher() -> NoReturn:
     raise AssertionError("a monitor makes no images")
+
+
+def _copier() -> NoReturn:
+    raise AssertionError("a monitor copies no files")
 
 
 def _say(data: bytes) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from cowl.config import Config
     from cowl.container.lifecycle import Containers
+    from cowl.engine.copying import Copier
     from cowl.engine.publishing import Publishing
     from cowl.events import Emit
     from cowl.oci.platform import Platform
@@ -63,13 +64,20 @@ class Wiring:
             if self._service is None:
                 from cowl.container.lifecycle import Containers
 
-                self._service = Containers(self.store, self.config, self._running_runtime, self._publisher)
+                self._service = Containers(
+                    self.store, self.config, self._running_runtime, self._publisher, self._copier
+                )
             return self._service
 
     def _publisher(self) -> Publishing:
         from cowl.engine.publishing import Publishing
 
         return Publishing(self.store)
+
+    def _copier(self) -> Copier:
+        from cowl.engine.copying import Copier
+
+        return Copier()
 
     def _running_runtime(self) -> Runtime:
         with self._lock:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from cowl.runtime.in_person import Kept
     from cowl.runtime.launcher import Launcher
+    from cowl.runtime.premises import Premises
     from cowl.runtime.spec import Bundle
     from cowl.runtime.standby import Standby
     from cowl.runtime.stdio import Stdio
@@ -89,6 +90,15 @@ class EmbeddedRuntime:
             "mapped": mapped,
         }
         return self._do(job, stdio)
+
+    def visit(self, where: ProcessId | Premises, function: str, stdio: Stdio) -> EmbeddedProcess:
+        """See protocol.Runtime."""
+        if isinstance(where, ProcessId):
+            init = list(where.as_dict().values())
+            return self._do({"rung": rung(), "init": init, "function": function, "mapped": True}, stdio)
+        from cowl.runtime.premises import visit_job
+
+        return self._do(visit_job(where, function, require_containers()), stdio)
 
     def close(self) -> None:
         """See protocol.Runtime."""

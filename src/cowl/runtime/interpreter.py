@@ -11,14 +11,14 @@ import os
 import sys
 
 from cowl.linux import channel, credentials, mounts, terminal
-from cowl.linux.descriptors import open_device
+from cowl.linux.descriptors import arrange, open_device
 from cowl.linux.files import open_beneath
 from cowl.linux.loopback import raise_loopback
 from cowl.linux.rung import IDS_COUNT, SINGLE
 from cowl.linux.syscalls import call
 from cowl.runtime import binding, targets
 from cowl.runtime import operations as op
-from cowl.runtime.execution import close_others, execute
+from cowl.runtime.execution import READY, close_others, execute
 from cowl.runtime.failures import (
     MountTargetRefused,
     StepFailed,
@@ -267,6 +267,13 @@ class Interpreter:
         if listener >= 0:
             channel.send(self._keeper, b"L", (listener,))
             os.close(listener)
+
+    def visit(self, step: op.Visit) -> None:
+        module, _, name = step.function.partition(":")
+        channel.send(self._keeper, READY)
+        arrange((0, 1, 2, self._root))  # the keeper sees its channel end
+        getattr(sys.modules[module], name)(3)
+        os._exit(0)
 
     def execute(self, step: op.Execute) -> None:
         self._close_others()

@@ -12,8 +12,8 @@ from cowl.linux.rung import ROOT
 from cowl.runtime.child import become_payload, enter_and_fork
 from cowl.runtime.execution import READY
 from cowl.runtime.failures import ChildLost, decode, source_failure
-from cowl.runtime.operations import InstallFilter
-from cowl.runtime.plan import RLIMITS, Plan, plan, plan_exec
+from cowl.runtime.operations import InstallFilter, Visit
+from cowl.runtime.plan import RLIMITS, Plan, plan, plan_call, plan_exec, plan_visit
 from cowl.runtime.relay import Relay, interpose
 from cowl.value import Value
 
@@ -40,8 +40,14 @@ class Job(Value):
 
 def read_job(job: dict[str, Any]) -> Job:
     """A job as it travels in JSON. Raises UnsupportedSpec, ProtectedTarget."""
-    if "spec" in job:
-        root = RootMount(tuple(job["lowers"]), job["upper"], job["work"])
+    if "function" in job:
+        __import__(job["function"].partition(":")[0])  # here, for the child can import nothing
+        return Job(plan_call(job["function"], job["rung"]), ProcessId(*job["init"]))
+    root = RootMount(tuple(job["lowers"]), job["upper"], job["work"]) if "lowers" in job else None
+    if root is not None and "visit" in job:
+        __import__(job["visit"]["function"].partition(":")[0])
+        return Job(plan_visit(job["visit"], root, job["rung"]))
+    if root is not None:
         return Job(plan(job["spec"], root, job["rung"]), pauses=job["pauses"])
     todo = plan_exec(job["process"], job["profile"], job["rung"], mapped=job["mapped"])
     return Job(todo, ProcessId(*job["init"]))
@@ -110,6 +116,8 @@ class Making:
         """A helper enters the container and leaves us its child: only a child is in the pid namespace."""
         target = init.open()
         kinds = _foreign_namespaces(init.pid)
+        if isinstance(self._plan.operations[-1], Visit):
+            kinds &= _FILES  # it is none of the container's processes, and none of them sees it
         helper, helper_fd = namespaces.clone()
         if helper == 0:
             enter_and_fork(target, kinds, self._plan, self._child, theirs)
@@ -229,6 +237,7 @@ def _foreign_namespaces(pid: int) -> int:
     return flags
 
 
+_FILES = namespaces.USER | namespaces.MOUNT
 _NAMESPACE_FILES = {
     "user": "user",
     "mount": "mnt",

@@ -257,6 +257,13 @@ class InstallFilter(Operation):
     supervised: bool
 
 
+class Visit(Operation):
+    """Code of cowl's own in the place of a payload, "module:function": called with an O_PATH descriptor of
+    the root, and with 0, 1 and 2 as they were given. Imported before the container's files are in sight."""
+
+    function: str
+
+
 class Execute(Operation):
     """Replaces the child by the payload, searched in the PATH of `env`."""
 

@@ -141,6 +141,31 @@ def plan_exec(process: dict[str, Any], profile: dict[str, Any], rung: str, *, ma
     return Plan(rung, (), (), (), (), *_shared(process, rung, mapped=mapped), tuple(steps))
 
 
+def plan_visit(visit: dict[str, Any], root: RootMount, rung: str) -> Plan:
+    """The plan of a visit to the files of a container at rest: its layers and mounts, and no more of it."""
+    idmap = visit["mapped"] and rung == ROOT
+    layers, collected = _layers(root, nodes=False, idmap=idmap)
+    binds: list[op.Source] = []
+    steps = [
+        op.BecomeMapped(0, 0, rung == ROOT),
+        op.IsolateMounts(),
+        op.MountScratch(),
+        *collected,
+        *_mounts(visit["mounts"], len(layers), binds, idmap=idmap),
+        *([op.ProtectRoot()] if visit["readonly"] else []),
+        op.Visit(visit["function"]),
+    ]
+    uids, gids = _ranges(visit["uidMappings"]), _ranges(visit["gidMappings"])
+    namespaces = ("user", "mount") if visit["mapped"] else ("mount",)
+    return Plan(rung, namespaces, uids, gids, (*layers, *binds), (), (), False, tuple(steps))
+
+
+def plan_call(function: str, rung: str) -> Plan:
+    """The plan of a visit to a running container, once its namespaces of users and mounts are entered."""
+    ids = [op.BecomeMapped(0, 0, True)] if rung == ROOT else []
+    return Plan(rung, (), (), (), (), (), (), False, (*ids, op.Visit(function)))
+
+
 def _layers(root: RootMount, *, nodes: bool, idmap: bool) -> tuple[list[op.Source], list[op.Operation]]:
     """Without `nodes` no device node in them opens a device; in a user namespace none does anyway."""
     stack = _Stack(root, 0, idmap=idmap)

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from cowl.linux.process import ProcessId
 from cowl.runtime.in_person import Kept
+from cowl.runtime.premises import Premises
 from cowl.runtime.spec import Bundle
 from cowl.runtime.stdio import ExitStatus, Stdio
 
@@ -74,6 +75,15 @@ class Runtime(Protocol):
         profile  its `linux.seccomp` object; None: the usual one
         mapped   the container has a user namespace of its own
         Raises as `start`, and NoSuchProcess when the container has ended.
+        """
+
+    def visit(self, where: ProcessId | Premises, function: str, stdio: Stdio) -> Running:
+        """Calls code of cowl's own, "module:function", among the files of a container.
+
+        where  the first process of a running container, or what one at rest consists of
+        Its argument is a descriptor of the container's root; its rights are those of the container's root
+        over the container's files. No process of the container sees it, and it can import nothing any more.
+        Raises as `exec`.
         """
 
     def close(self) -> None:

@@ -209,14 +209,14 @@ def _user_mounts(options: ContainerOptions) -> list[dict[str, Any]]:
     flags = ["nosuid", "nodev", "mode=1777"]
     return [
         *(_mount(target, "tmpfs", flags) for target in options.tmpfs),
-        *(_bind_mount(bind, options.rung) for bind in options.binds),
+        *(bind_mount(bind, options.rung) for bind in options.binds),
         *(_more(mount, options.rung) for mount in options.mounts),
     ]
 
 
 def _more(mount: Bind | Tmpfs | Overlay | MemoryFile, rung: str) -> dict[str, Any]:
     if isinstance(mount, Bind):
-        return _bind_mount(mount, rung)
+        return bind_mount(mount, rung)
     if isinstance(mount, Tmpfs):
         size = [f"size={mount.size_bytes}"] if mount.size_bytes else []
         flags = ["nosuid", "nodev", "mode=1777", *size, *(["ro"] if mount.read_only else [])]
@@ -236,7 +236,8 @@ def _overlay_mount(mount: Overlay) -> dict[str, Any]:
     return {**_mount(mount.target, "overlay", flags), **trees, "subpath": mount.subpath}
 
 
-def _bind_mount(bind: Bind, rung: str) -> dict[str, Any]:
+def bind_mount(bind: Bind, rung: str) -> dict[str, Any]:
+    """An entry of `mounts` for a bind."""
     flags = ["rbind", "rprivate", "nosuid", "nodev", "ro" if bind.read_only else "rw"]
     if rung != SINGLE:
         flags.append("idmap")  # the ids that the files have on disk are the container's own

@@ -63,7 +63,7 @@ def new_file(root: int, path: str) -> int:
 
 def make_path(root: int, path: str, *, directory: bool) -> int:
     """Makes what is missing of `path`, also where links dangle, inside the root; opens it (O_PATH)."""
-    names = _resolved(root, path)
+    names = resolved(root, path)
     for count in range(1, len(names) + directory):
         _make_directory(root, "/".join(names[:count]))
     plain = "/".join(names)
@@ -72,8 +72,8 @@ def make_path(root: int, path: str, *, directory: bool) -> int:
     return open_beneath(root, plain, _PATH)
 
 
-def _resolved(root: int, path: str) -> list[str]:
-    """The components of `path` with its links followed as if all that they name were there."""
+def resolved(root: int, path: str) -> list[str]:
+    """The components of `path`, its links followed as if all that they name were there. Raises OSError."""
     done: list[str] = []
     pending = path.split("/")
     links = 0

@@ -167,6 +167,25 @@ class ContainerLife:
         if not changed:
             raise NoSuchContainer(identity)
 
+    def stirred(self, identity: str) -> None:
+        """Somebody writes to the files of a container at rest: what was measured of them holds no more.
+
+        Its volumes were used too. Raises NoSuchContainer.
+        """
+        with self._database.write() as transaction:
+            now = self._clock()
+            if transaction.row("SELECT 1 FROM container_volumes WHERE container = ?", (identity,)):
+                from cowl.store.volumes import note_use
+
+                note_use(transaction, identity, now)
+            changed = transaction.run(
+                "UPDATE containers SET size_bytes = NULL, allocated_bytes = NULL, overhead_bytes = NULL,"
+                " files = NULL, whiteouts = NULL, measured_at = ? WHERE id = ?",
+                (now, identity),
+            )
+            if not changed:
+                raise NoSuchContainer(identity)
+
     def measured(self, found: Mapping[str, ContainerMeasure]) -> None:
         """Records measures of exited containers, by ID, taken after their files came to rest."""
         with self._database.write() as transaction:

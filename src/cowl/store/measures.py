@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from cowl.store.rows import ContainerRow, Rows, VolumeRow
 
 
+def _rests_since(row: ContainerRow) -> float:
+    """When its files last changed: at its end, or when somebody wrote to them afterwards."""
+    return row.finished_at if row.size_bytes is not None else max(row.finished_at, row.measured_at)
+
+
 class Measures:
     """The measures of a store. What has come to rest is recorded, so that it is walked no more."""
 
@@ -32,7 +37,7 @@ class Measures:
         for row in rows:
             known = recorded(root, row)
             found[row.id] = known or measure_container(root, row)
-            if known is None and row.state == "exited" and row.finished_at < before:
+            if known is None and row.state == "exited" and _rests_since(row) < before:
                 settled[row.id] = found[row.id]
         if settled:
             try:

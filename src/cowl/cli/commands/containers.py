@@ -168,6 +168,19 @@ CONTAINERS = (
         aliases=("container diff",),
     ),
     Command(
+        "cp",
+        "Copy files/folders between a container and the local filesystem",
+        "[OPTIONS] CONTAINER:SRC_PATH DEST_PATH|-\n       cowl cp [OPTIONS] SRC_PATH|- CONTAINER:DEST_PATH",
+        "cp:copy",
+        (2, 2),
+        (
+            Flag("archive", "a", BOOL, "Archive mode (copy all uid/gid information)"),
+            Flag("follow-link", "L", BOOL, "Always follow symbol link in SRC_PATH"),
+            Flag("quiet", "q", BOOL, "Suppress what is said about the copy, as without a terminal"),
+        ),
+        ("container cp",),
+    ),
+    Command(
         "export",
         "Export a container's filesystem as a tar archive",
         "[OPTIONS] CONTAINER",
