@@ -17,7 +17,7 @@ from cowl.container.standby import StandbyMonitor
 from cowl.container.surroundings import release
 from cowl.container.words import InvalidOptions, words
 from cowl.errors import NotFound
-from cowl.linux.process import NoSuchProcess
+from cowl.linux.process import NoSuchProcess, send_signal
 from cowl.runtime.stdio import Stdio
 from cowl.store.container_hold import ContainerHold, ContainerNotStopped, check_stopped
 from cowl.store.container_record import ACTIVE
@@ -183,7 +183,7 @@ class Containers:
                 if not claimed:
                     self.store.containers.claim(record.id, monitored=monitored)
                 try:
-                    running, record = self._run(record, stdio, start, again=again)
+                    running, record = self._run(record, stdio, start, again=again, attached=not monitored)
                 except BaseException:
                     if not claimed and not monitored:
                         self.store.containers.unclaim(record.id)
@@ -203,6 +203,7 @@ class Containers:
         start: Start[Begun],
         *,
         again: bool,
+        attached: bool,
     ) -> tuple[Begun, ContainerRecord]:
         settings = Settings.from_json(record.settings)
         try:
@@ -216,7 +217,7 @@ class Containers:
             release(self.store, record)
             raise
         try:
-            self.store.containers.started(record.id, running.process, again=again)
+            self.store.containers.started(record.id, running.process, again=again, attached=attached)
             return running, self.store.containers.get(record.id)
         except BaseException:
             running.close()
@@ -274,7 +275,7 @@ class Containers:
         """Records the end of a container, or removes it if it was to be removed, unless it is to be kept."""
         ended = record.replace(state="exited", exit_code=code)
         if record.auto_remove and not keep:
-            drop(self.store, record)
+            drop(self.store, record, exit_code=code)
             return ended
         release(self.store, record)
         try:
@@ -289,9 +290,16 @@ class Containers:
         if record.state not in ACTIVE or record.process is None:
             return False
         try:
-            record.process.send_signal(number)
+            pidfd = record.process.open()
         except NoSuchProcess:
             return False
+        try:
+            self.store.events.note_container(record, "kill", {"signal": str(number)})
+            send_signal(pidfd, number)
+        except ProcessLookupError:
+            return False
+        finally:
+            os.close(pidfd)
         return True
 
     def exec(

@@ -274,6 +274,14 @@ CREATE TABLE published_ports (
 ) WITHOUT ROWID;
 CREATE INDEX published_ports_by_container ON published_ports (container);
 """,
+    """
+-- What happened, in order, as `cowl events` tells it; only the newest are kept. `attributes` is a JSON
+-- object, `labels` a JSON list of pairs or ''.
+CREATE TABLE events (
+    id INTEGER PRIMARY KEY, time_ns INTEGER NOT NULL, type TEXT NOT NULL, action TEXT NOT NULL,
+    actor TEXT NOT NULL, attributes TEXT NOT NULL, labels TEXT NOT NULL
+);
+""",
 )
 VERSION = 1 + len(CHANGES)
 
