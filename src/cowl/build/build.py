@@ -73,12 +73,8 @@ def build(
     Raises DockerfileError, SourceNotFound, RunFailed, NoContext, NoDockerfile and what `resolve_base`
     raises.
     """
-    names = dict.fromkeys((*request.tags, *image_names(request.outputs)))
-    tags = [Reference.parse(name).with_default_tag() for name in names]
-    if request.network not in NETWORKS:
-        raise InvalidRequest(
-            f"network {request.network!r} is not supported", hint="RUN can have the network host or none"
-        )
+    tags = _tags(request)
+    _check_network(request)
     _check_squash(request)
     epoch = epoch_of(request)
     given = {name: value for name, value in request.build_args if value is not None}
@@ -95,31 +91,19 @@ def build(
         context.epoch = named.epoch = epoch
         named.remotes = remotes
         file = _load(context, request.dockerfile)
-        plan = make_plan(
-            file,
-            given,
-            target=request.target,
-            platform=platform,
-            host=host,
-            network=request.network,
-            contexts=named,
-        )
-        _warn_unused(plan, emit)
-        _check_entitlements(plan, file, request)
+        plan = _checked_plan(file, given, request, named, platform, host, emit)
         warn(file, plan, given, platform, store, context.ignore, emit)
         _warn_unfiltered(file, request.no_cache_filter, emit)
-        wanted = platform if request.platform else None
-        origin = _origin(request)
         ground = Ground(
             file,
             context,
             given,
             platform,
-            wanted,
+            platform if request.platform else None,
             request.network,
             emit,
             named,
-            origin,
+            _origin(request),
             epoch=epoch,
             remotes=remotes,
             settings=request.settings,
@@ -130,6 +114,43 @@ def build(
             delivery.close()
     emit(BuildFinished(str(record.id), tuple(tag.familiar for tag in tags), delivery.keeps_image))
     return record
+
+
+def _tags(request: BuildRequest) -> list[Reference]:
+    """The names that the image gets, those of its outputs too."""
+    names = dict.fromkeys((*request.tags, *image_names(request.outputs)))
+    return [Reference.parse(name).with_default_tag() for name in names]
+
+
+def _check_network(request: BuildRequest) -> None:
+    if request.network not in NETWORKS:
+        raise InvalidRequest(
+            f"network {request.network!r} is not supported", hint="RUN can have the network host or none"
+        )
+
+
+def _checked_plan(
+    file: Dockerfile,
+    given: dict[str, str],
+    request: BuildRequest,
+    named: NamedContexts,
+    platform: Platform,
+    host: Platform,
+    emit: Emit,
+) -> BuildPlan:
+    """The plan of what was asked for, once nothing in it needs a right that was not given."""
+    plan = make_plan(
+        file,
+        given,
+        target=request.target,
+        platform=platform,
+        host=host,
+        network=request.network,
+        contexts=named,
+    )
+    _warn_unused(plan, emit)
+    _check_entitlements(plan, file, request)
+    return plan
 
 
 def _check_squash(request: BuildRequest) -> None:
