@@ -6,6 +6,7 @@ import io
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 import tarfile
@@ -17,6 +18,11 @@ from hypothesis import settings
 from tests.caller import ORDINARY_ID, Caller
 
 import cowl
+
+# What a shell starts in the background ignores these, and so would all that the tests start and interrupt.
+for number in (signal.SIGINT, signal.SIGQUIT):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
 settings.register_profile("patient", deadline=None)  # a busy machine is no failure
 settings.load_profile("patient")
