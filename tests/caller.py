@@ -9,6 +9,12 @@ from pathlib import Path
 ORDINARY_ID = 64321  # no account, no subuid range: what an ordinary user is at the least
 
 
+def _runtime() -> dict[str, str]:
+    """COWL_RUNTIME of who runs the tests: so every test can be tried on crun and runc."""
+    name = os.environ.get("COWL_RUNTIME", "")
+    return {"COWL_RUNTIME": name} if name else {}
+
+
 class Caller:
     """A user with a store of its own, who runs cowl as a whole process."""
 
@@ -24,6 +30,7 @@ class Caller:
             "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
             "HOME": str(home),
             "COWL_ROOT": str(self.store),
+            **_runtime(),
             **env,
         }
 

@@ -24,7 +24,8 @@ class Config(Value):
     insecure        registries (host or host:port) that may be spoken to in plain HTTP
     proxies         ("http"|"https"|"no", value) pairs, as in the usual environment variables
     path            PATH: where programs such as git are looked for
-    runtime         "embedded" (or, from the containers issue on, "crun", "runc")
+    runtime         "embedded", "crun" or "runc", or an absolute path of one of the latter: what containers
+                    get that ask for none, and what carries out the RUNs of a build
     term            TERM for containers with a terminal
     """
 
@@ -80,6 +81,7 @@ def from_environ(environ: Mapping[str, str], root: str | None = None) -> Config:
             if environ.get(f"{kind}_proxy") or environ.get(f"{kind}_proxy".upper())
         ),
         path=environ.get("PATH", DEFAULT_PATH),
+        runtime=environ.get("COWL_RUNTIME") or "embedded",
         term=environ.get("TERM", "xterm"),
     )
 

@@ -205,7 +205,7 @@ def test_a_killed_launcher_is_replaced(library: Library) -> None:
 threading.Thread(target=lambda: time.sleep(5), daemon=True).start()
 with cowl.Engine(ROOT) as engine:
     assert engine.run(B, ["true"]).returncode == 0
-    os.kill(next(iter(engine._runtime._launchers.values()))._pid, 9)
+    os.kill(next(iter(engine._running_runtime()._launchers.values()))._pid, 9)
     time.sleep(0.2)
     refused(cowl.Unavailable, lambda: engine.run(B, ["true"]))
     assert engine.run(B, ["true"]).returncode == 0

@@ -12,11 +12,12 @@ if TYPE_CHECKING:
 class Call:
     """What a handler gets. Flags are read by their long name, by the kind they were declared with."""
 
-    def __init__(self, command: Command, parsed: Parsed, root: str | None, debug: bool) -> None:
+    def __init__(self, command: Command, parsed: Parsed, root: str | None, runtime: str, debug: bool) -> None:
         self.command = command
         self.words = parsed.words
         self.root = root
         self.debug = debug
+        self._runtime = runtime
         self._parsed = parsed
 
     def on(self, name: str) -> bool:
@@ -55,4 +56,7 @@ class Call:
         """An engine on the store that --root, COWL_ROOT or the user's default names."""
         from cowl import Engine
 
-        return Engine(self.root, on_event=on_event)
+        engine = Engine(self.root, on_event=on_event)
+        if self._runtime:
+            engine.config = engine.config.replace(runtime=self._runtime)
+        return engine

@@ -88,10 +88,10 @@ class _Session:
             return _version()
         if top.help or not top.words:
             return _help(())
-        root = top.flags["root"]
-        return self._call(top.words, root if isinstance(root, str) and root else None)
+        root, runtime = str(top.flags["root"]), str(top.flags["runtime"])
+        return self._call(top.words, root or None, runtime)
 
-    def _call(self, words: tuple[str, ...], root: str | None) -> int:
+    def _call(self, words: tuple[str, ...], root: str | None, runtime: str) -> int:
         from cowl.cli.call import Call
         from cowl.cli.commands.table import GROUPS, index
         from cowl.cli.grammar import parse
@@ -113,7 +113,7 @@ class _Session:
         parsed = parse(command, words[count:], called)
         if parsed.help:
             return _help(words[:count])
-        return _handler(command)(Call(command, parsed, root, self._debug))
+        return _handler(command)(Call(command, parsed, root, runtime, self._debug))
 
     def failed(self, error: BaseException) -> int:
         """Says what failed on standard error, unless nobody can hear it; the exit status."""

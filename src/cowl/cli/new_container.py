@@ -98,6 +98,7 @@ def options(call: Call) -> dict[str, Any]:
         "hostname": call.text("hostname"),
         "entrypoint": replaced if call.given("entrypoint") else None,
         "read_only": call.on("read-only"),
+        "runtime": call.text("runtime"),
         "labels": labels(call.many("label"), call.many("label-file")),
         "binds": [*map(_absolute, call.many("volume")), *_mounts(call)],
         "tty": call.on("tty"),

@@ -53,6 +53,7 @@ RUN = (
         "no",
     ),
     Flag("rm", "", BOOL, "Automatically remove the container when it exits"),
+    Flag("runtime", "", TEXT, 'Runtime to use for this container ("embedded", "crun", "runc")'),
     Flag(
         "security-opt",
         "",

@@ -55,6 +55,7 @@ def container_attrs(
             "RestartPolicy": _restart_policy(settings),
             "AutoRemove": record.auto_remove,
             "ReadonlyRootfs": settings.read_only,
+            "Runtime": settings.runtime,
             **_confinement(settings),
         },
         "GraphDriver": {"Name": "cowl", "Data": {"UpperDir": f"{record.directory}/upper"}},

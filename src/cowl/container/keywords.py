@@ -48,3 +48,4 @@ class RunKeywords(TypedDict, total=False):
     stop_timeout: int | None
     log_driver: str
     log_options: Mapping[str, str] | Sequence[str]
+    runtime: str

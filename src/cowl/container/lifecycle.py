@@ -66,7 +66,7 @@ DETACHED_ONLY = "a container with a restart policy runs detached: its monitor is
 
 
 class Containers:
-    """The service. `runtime` is called when a container is first started: listing needs none.
+    """The service. `runtime` gives the one of a name when a container is started: listing needs none.
 
     publisher  gives who makes images of containers
     copier     gives who copies files into them and out of them
@@ -76,7 +76,7 @@ class Containers:
         self,
         store: Store,
         config: Config,
-        runtime: Callable[[], Runtime],
+        runtime: Callable[[str], Runtime],
         publisher: Callable[[], Publisher],
         copier: Callable[[], Copier],
     ) -> None:
@@ -150,7 +150,7 @@ class Containers:
     def _launch(
         self, record: ContainerRecord, stdio: tuple[int, int, int], *, claimed: bool = True
     ) -> Container:
-        begin = self._runtime().start
+        begin = self._runtime(record.settings.get("runtime", "")).start
         running, record = self.begin(record, stdio, begin, claimed=claimed)
         box = self._started[record.id] = Container(self, record, running)
         return box
@@ -321,13 +321,20 @@ class Containers:
         settings = Settings.from_json(record.settings)
         process = make_process(self.store, record, settings, args, extra, user, workdir, tty=tty)
         try:
-            return self._runtime().exec(record.process, process, Stdio(*stdio), **exec_confinement(settings))
+            return self._runtime(settings.runtime).exec(
+                record.process,
+                process,
+                Stdio(*stdio),
+                **exec_confinement(settings),
+                identity=record.id,
+                directory=record.directory,
+            )
         except NoSuchProcess:
             raise ContainerNotRunning(record.id) from None
 
     def visit(self, where: ProcessId | Premises, program: str, stdio: Stdio) -> Running:
         """See Runtime.visit."""
-        return self._runtime().visit(where, program, stdio)
+        return self._runtime("").visit(where, program, stdio)
 
     def sizes(self, record: ContainerRecord) -> tuple[int, int]:
         """(apparent bytes of the upper, the same with the image's layers)."""

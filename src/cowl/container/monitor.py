@@ -96,14 +96,14 @@ class Monitor:
 
     def __init__(self, store: Store, task: Task, signals: int) -> None:
         config = Config(root=task.root, runtime=task.runtime)
-        runtime = runtime_for(config)
         self._store = store
         self._task = task
         self._signals = signals
-        self._start = runtime.start_in_person
-        self._service = Containers(store, config, lambda: runtime, _publisher, _copier)
         self._record = store.containers.get(task.id)
         self._settings = Settings.from_json(self._record.settings)
+        self._runtime = runtime = runtime_for(config, self._settings.runtime)
+        self._start = runtime.start_in_person
+        self._service = Containers(store, config, lambda _name: runtime, _publisher, _copier)
 
     def start(self, *, again: bool) -> Task | None:
         """One run of the container, as it is to be attended; None, told and recorded, if it failed."""
@@ -171,6 +171,7 @@ class Monitor:
     def rest(self) -> bool:
         """Records how the run ended, and waits for the next; False when there will be none."""
         code = self._task.code
+        self._runtime.release(self._record.id, self._record.directory)
         try:
             if self._task.asked:
                 self._store.containers.ask(self._record.id, "stop")

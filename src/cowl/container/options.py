@@ -35,6 +35,7 @@ class RunOptions(Value):
     restart     "no", "on-failure", "on-failure:3", "always" or "unless-stopped"; for detached ones
     stop_timeout  seconds between the stop signal and SIGKILL, -1 for ever; None: 10
     log_options   max-size and max-file of the driver "json-file"; "none" has none
+    runtime     "embedded", "crun", "runc" or an absolute path; "": as the engine's configuration says
     """
 
     name: str = ""
@@ -57,6 +58,7 @@ class RunOptions(Value):
     stop_timeout: int | None = None
     log_driver: str = "json-file"
     log_options: tuple[tuple[str, str], ...] = ()
+    runtime: str = ""
 
 
 class Settings(Value):
@@ -88,6 +90,7 @@ class Settings(Value):
     stop_timeout: int | None = None
     log_driver: str = "json-file"
     log_options: tuple[tuple[str, str], ...] = ()
+    runtime: str = "embedded"
 
     @property
     def stop_seconds(self) -> float:
@@ -155,6 +158,7 @@ def fold(image: str, config: ContainerConfig, command: Sequence[str], options: R
         confinement=options.confinement,
         networking=options.networking,
         exposed=exposed,
+        runtime=options.runtime or "embedded",
     )
 
 
@@ -188,6 +192,10 @@ def _check_life(options: RunOptions) -> None:
         from cowl.container.log_options import parse_log
 
         parse_log(options.log_driver, options.log_options)
+    if options.runtime not in ("", "embedded"):
+        from cowl.runtime.external.program import check_runtime
+
+        check_runtime(options.runtime)
     if options.stop_signal:
         from cowl.container.signals import signal_number
 

@@ -77,6 +77,7 @@ class ContainerCalls(Wiring):
         cap_add, cap_drop      capabilities, "ALL" among them; group_add: names or numbers of groups
         security_opt           "no-new-privileges=false" (it is true otherwise), "seccomp=FILE" (Docker's
                                form, or its text), "seccomp=unconfined", "systempaths=unconfined"
+        runtime                "crun" or "runc" in the place of our own, "embedded"; see Config.runtime
         sysctls                a mapping, or "NAME=VALUE" words, of the container's own namespaces
         ipc, uts, cgroupns     "private" (default) or "host"; ipc also "none": without /dev/shm
         userns, privileged     userns="host" and, as root, privileged=True make the container's root the
@@ -117,7 +118,9 @@ class ContainerCalls(Wiring):
         return Container(service, record)
 
     def _heeded(self, options: RunOptions) -> RunOptions:
-        """Says by an event what they give up, where that is grave."""
+        """With the runtime of our configuration, if they name none; an event says what they give up."""
+        if not options.runtime and self.config.runtime != "embedded":
+            options = options.replace(runtime=self.config.runtime)
         if options.confinement is not None:
             from cowl.container.confinement import gives_up
             from cowl.events import Warned

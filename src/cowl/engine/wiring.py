@@ -41,7 +41,7 @@ class Wiring:
         self._emit: Emit = silent if on_event is None else one_at_a_time(on_event)
         self._lock = RLock()  # for what is made on first use, by whichever thread
         self._store: Store | None = None
-        self._runtime: Runtime | None = None
+        self._runtimes: dict[str, Runtime] = {}  # by name
         self._service: Containers | None = None
 
     @property
@@ -79,13 +79,15 @@ class Wiring:
 
         return Copier()
 
-    def _running_runtime(self) -> Runtime:
+    def _running_runtime(self, name: str = "") -> Runtime:
+        """The runtime of that name, "" for the configuration's; made once."""
+        name = name or self.config.runtime
         with self._lock:
-            if self._runtime is None:
+            if name not in self._runtimes:
                 from cowl.runtime.choice import runtime_for
 
-                self._runtime = runtime_for(self.config)
-            return self._runtime
+                self._runtimes[name] = runtime_for(self.config, name)
+            return self._runtimes[name]
 
     def _resolve(
         self, name: str, platform: Platform | None, *, always: bool = False, emit: Emit | None = None
@@ -101,12 +103,12 @@ class Wiring:
         Idempotent; whatever is asked of the engine afterwards opens it again.
         """
         service, self._service = self._service, None
-        runtime, self._runtime = self._runtime, None
+        runtimes, self._runtimes = self._runtimes, {}
         store, self._store = self._store, None
         try:
             if service is not None:
                 service.close()
-            if runtime is not None:
+            for runtime in runtimes.values():
                 runtime.close()
         finally:
             if store is not None:

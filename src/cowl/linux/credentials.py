@@ -54,6 +54,7 @@ CAPABILITIES = (
 )  # linux/capability.h: the index is the number
 
 _PDEATHSIG, _DUMPABLE, _KEEPCAPS, _NAME, _BOUNDING_DROP = 1, 4, 8, 15, 24  # PR_SET_*, PR_CAPBSET_DROP
+_SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER
 _NO_NEW_PRIVS, _AMBIENT, _AMBIENT_CLEAR = 38, 47, 4
 _NO_LIMIT = (1 << 64) - 1  # RLIM_INFINITY
 _VERSION_3 = 0x20080522
@@ -115,6 +116,11 @@ def hide() -> None:
 def die_with_parent(signal: int = 9) -> None:
     """The kernel sends `signal` when the parent's thread ends. A change of ids clears it: set it after."""
     call("prctl", _PDEATHSIG, signal, 0, 0, 0)
+
+
+def adopt_orphans(*, adopt: bool = True) -> None:
+    """Descendants whose parents end become our children."""
+    call("prctl", _SUBREAPER, int(adopt), 0, 0, 0)
 
 
 def rename(name: str) -> None:

@@ -20,6 +20,7 @@ FLAGS = {
 }
 
 _PIDFD, _PARENT, _SIGCHLD = 0x1000, 0x8000, 17
+_GET_PARENT = 0xB702  # NS_GET_PARENT, ioctl_ns(2)
 
 
 def clone(namespaces: int = 0, *, sibling: bool = False) -> tuple[int, int]:
@@ -74,3 +75,13 @@ def open_user_namespace(pid: int) -> int:
 def enter(pidfd: int, namespaces: int) -> None:
     """Moves this single-threaded process into those of a process; pid: its later children. Kernel 5.8."""
     call("setns", pidfd, namespaces)
+
+
+def unshare(namespaces: int) -> None:
+    """Moves this single-threaded process into new ones, unshare(2)."""
+    call("unshare", namespaces)
+
+
+def parent_user_namespace(namespace: int) -> int:
+    """A descriptor of the user namespace that one was made in. Raises OSError (EPERM: it is above ours)."""
+    return call("ioctl", namespace, _GET_PARENT, 0)

@@ -57,7 +57,8 @@ class EmbeddedRuntime:
         self, bundle: Bundle, stdio: Stdio, *, on_namespaces: Callable[[int], None] | None = None
     ) -> EmbeddedProcess:
         """See protocol.Runtime."""
-        return self._do({**_job(bundle), "pauses": on_namespaces is not None}, stdio, on_namespaces)
+        job = {**self._job(bundle), "pauses": on_namespaces is not None}
+        return self._do(job, stdio, on_namespaces)
 
     def start_in_person(
         self, bundle: Bundle, stdio: Stdio, *, on_namespaces: Callable[[int], None] | None = None
@@ -67,7 +68,7 @@ class EmbeddedRuntime:
         from cowl.runtime.in_person import start_in_person
         from cowl.runtime.making import read_job
 
-        job = _job(bundle)
+        job = self._job(bundle)
         if not job["mapped"] and not is_sealed():
             raise Unavailable("a container in the host's user namespace is started from a sealed copy only")
         return start_in_person(read_job({**job, "pauses": on_namespaces is not None}), stdio, on_namespaces)
@@ -80,6 +81,8 @@ class EmbeddedRuntime:
         *,
         profile: dict[str, Any] | None = None,
         mapped: bool = True,
+        identity: str = "",
+        directory: str = "",
     ) -> EmbeddedProcess:
         """See protocol.Runtime."""
         job = {
@@ -89,7 +92,17 @@ class EmbeddedRuntime:
             "profile": default_profile(process["capabilities"]["bounding"]) if profile is None else profile,
             "mapped": mapped,
         }
-        return self._do(job, stdio)
+        return self._do(self._dressed(job, identity, directory), stdio)
+
+    def release(self, identity: str, directory: str) -> None:
+        """See protocol.Runtime."""
+
+    def _job(self, bundle: Bundle) -> dict[str, Any]:
+        return self._dressed(_job(bundle), bundle.id, bundle.directory)
+
+    def _dressed(self, job: dict[str, Any], _identity: str, _directory: str) -> dict[str, Any]:
+        """A job with what a runtime of another kind needs of the container."""
+        return job
 
     def visit(self, where: ProcessId | Premises, function: str, stdio: Stdio) -> EmbeddedProcess:
         """See protocol.Runtime."""

@@ -7,12 +7,13 @@ import os
 from cowl.linux.credentials import default_signals
 from cowl.linux.descriptors import arrange
 from cowl.linux.process import ProcessId, send_signal
-from cowl.runtime.making import Job, Making
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cowl.runtime.external.job import ExternalExec, ExternalJob
+    from cowl.runtime.making import Job
     from cowl.runtime.stdio import Stdio
 
 _KILL = 9
@@ -41,14 +42,18 @@ class Kept:
                 os.close(fd)
 
 
-def start_in_person(job: Job, stdio: Stdio, on_namespaces: Callable[[int], None] | None = None) -> Kept:
+def start_in_person(
+    job: Job | ExternalJob | ExternalExec,
+    stdio: Stdio,
+    on_namespaces: Callable[[int], None] | None = None,
+) -> Kept:
     """Starts it as a child of this single-threaded process, whose 0, 1 and 2 are /dev/null afterwards.
 
     Raises as Runtime.start.
     """
     for number, fd in enumerate((stdio.stdin, stdio.stdout, stdio.stderr)):
         os.dup2(fd, number)
-    making = Making(job, _settle, on_namespaces)
+    making = job.making(_settle, on_namespaces)
     try:
         process = making.make()
     finally:

@@ -16,20 +16,21 @@ from cowl.linux import channel, credentials
 from cowl.linux.descriptors import arrange
 from cowl.linux.process import NoSuchProcess, ProcessId, send_signal
 from cowl.runtime.failures import ChildLost, encode
-from cowl.runtime.making import Job, Making
 from cowl.runtime.stdio import CONTINUE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
+    from cowl.runtime.external.job import ExternalExec, ExternalJob
+    from cowl.runtime.making import Job
     from cowl.runtime.stdio import Stdio
 
 REPLY, OWNER = 3, 4  # descriptors of the keeper, after 0, 1, 2
 _KILL = 9
 
 
-def keep(job: Job, stdio: Stdio, reply: int, owner: int) -> NoReturn:
+def keep(job: Job | ExternalJob | ExternalExec, stdio: Stdio, reply: int, owner: int) -> NoReturn:
     """Does the job and exits. Call in a fresh child of a single-threaded process.
 
     reply   the channel to the starter: "N" the namespaces are there, which it answers with CONTINUE or
@@ -51,14 +52,15 @@ def keep(job: Job, stdio: Stdio, reply: int, owner: int) -> NoReturn:
 
 
 class _Keeper:
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job | ExternalJob | ExternalExec) -> None:
         self._is_container = job.init is None
-        self._making = Making(job, on_namespaces=_ask if job.pauses else None)
+        self._making = job.making(on_namespaces=_ask if job.pauses else None)
 
     def run(self) -> None:
         """From the clone to the report of the end."""
         making = self._making
         process = making.make()
+        making.watch_over()
         consoles = () if making.console < 0 else (making.console,)
         _say(b"S" + json.dumps(list(process.as_dict().values())).encode(), (making.pidfd, *consoles))
         _release(*consoles)
@@ -105,6 +107,7 @@ class _Keeper:
             relay.drain()
         code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         status = [128 - code, -code] if code < 0 else [code, 0]
+        self._making.clear_away()
         _say(b"E" + json.dumps(status).encode())
 
     def _end_all(self, process: ProcessId, pidfd: int) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 
-from cowl.errors import Denied
 from cowl.linux import channel, credentials, mounts, namespaces
 from cowl.linux.process import ProcessId, send_signal
 from cowl.linux.root_mount import RootMount
@@ -13,8 +12,10 @@ from cowl.runtime.child import become_payload, enter_and_fork
 from cowl.runtime.execution import READY
 from cowl.runtime.failures import ChildLost, decode, source_failure
 from cowl.runtime.operations import InstallFilter, Visit
-from cowl.runtime.plan import RLIMITS, Plan, plan, plan_call, plan_exec, plan_visit
+from cowl.runtime.plan import Plan, plan, plan_call, plan_exec, plan_visit
+from cowl.runtime.process_limits import apply_limit
 from cowl.runtime.relay import Relay, interpose
+from cowl.runtime.stream_owner import own_pipes
 from cowl.value import Value
 
 TYPE_CHECKING = False
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from cowl.runtime.operations import Limit
+    from cowl.runtime.external.job import ExternalExec, ExternalJob
 
 _KILL = 9
 
@@ -37,9 +38,21 @@ class Job(Value):
     init: ProcessId | None = None
     pauses: bool = False
 
+    def making(
+        self,
+        settle: Callable[[tuple[int, int]], tuple[int, int]] | None = None,
+        on_namespaces: Callable[[int], None] | None = None,
+    ) -> Making:
+        """Who makes it."""
+        return Making(self, settle, on_namespaces)
 
-def read_job(job: dict[str, Any]) -> Job:
+
+def read_job(job: dict[str, Any]) -> Job | ExternalJob | ExternalExec:
     """A job as it travels in JSON. Raises UnsupportedSpec, ProtectedTarget."""
+    if "program" in job:
+        from cowl.runtime.external.job import read_external_job
+
+        return read_external_job(job)
     if "function" in job:
         __import__(job["function"].partition(":")[0])  # here, for the child can import nothing
         return Job(plan_call(job["function"], job["rung"]), ProcessId(*job["init"]))
@@ -95,6 +108,12 @@ class Making:
             raise
         return process
 
+    def watch_over(self) -> None:
+        """Nothing is to be done: what dies with us is set."""
+
+    def clear_away(self) -> None:
+        """Nothing is left of a container that has ended."""
+
     def _make_child(self) -> None:
         if not self._plan.terminal:
             self.relays = interpose(os.geteuid(), may_give=bool(self._plan.owner))
@@ -139,9 +158,9 @@ class Making:
         if todo.rung == ROOT:
             sources = self._open_sources()
         if todo.owner:
-            _own_pipes(todo.owner)
+            own_pipes(todo.owner)
         for limit in todo.limits:
-            _set_limit(self._pid, limit)
+            apply_limit(self._pid, limit)
         self._tell(b"G%d" % len(sources), sources)
         _release(*sources)
 
@@ -196,18 +215,6 @@ class Making:
             pass
 
 
-def _set_limit(pid: int, limit: Limit) -> None:
-    try:
-        credentials.set_limit(pid, limit.resource, limit.soft, limit.hard, firm=limit.firm)
-    except OSError as error:
-        name = next(name for name, number in RLIMITS.items() if number == limit.resource)
-        kind = name.removeprefix("RLIMIT_").lower()
-        raise Denied(
-            f"the limit {kind}={limit.soft}:{limit.hard} can't be set: {error.strerror}",
-            hint="an ordinary user can't go above the hard limit that it has (ulimit -H)",
-        ) from error
-
-
 def _program(todo: Plan) -> bytes:
     """The compiled system call filter that the child will install, b"" for none.
 
@@ -219,13 +226,6 @@ def _program(todo: Plan) -> bytes:
     from cowl.runtime.filters import compile_filter
 
     return compile_filter(step.profile, step.supervised)
-
-
-def _own_pipes(owner: tuple[int, ...]) -> None:
-    """Gives the payload its pipes; what has a name in a file system stays whose it is."""
-    for number in range(3):
-        if os.readlink(f"/proc/self/fd/{number}").startswith("pipe:"):
-            os.fchown(number, owner[0], owner[1])
 
 
 def _foreign_namespaces(pid: int) -> int:

@@ -47,7 +47,7 @@ RLIMITS = {
     "RLIMIT_RTTIME": 15,
 }
 _PROTECTED = ("/proc", "/sys")
-_SYSTEMS = (*_PROTECTED, "/sys/fs/cgroup")  # what of the host's may be bound there
+SYSTEMS = (*_PROTECTED, "/sys/fs/cgroup")  # what of the host's may be bound there
 _FILTERS = ("CAP_SYS_ADMIN",)
 _MOUNT_WORDS = (*ATTRIBUTES, "rbind", "bind", "rprivate", "private", "rw", "idmap", "relatime", "strictatime")
 _IGNORED_OPTIONS = ("newinstance",)  # devpts has known nothing else since Linux 4.7
@@ -168,12 +168,12 @@ def plan_call(function: str, rung: str) -> Plan:
 
 def _layers(root: RootMount, *, nodes: bool, idmap: bool) -> tuple[list[op.Source], list[op.Operation]]:
     """Without `nodes` no device node in them opens a device; in a user namespace none does anyway."""
-    stack = _Stack(root, 0, idmap=idmap)
+    stack = Stack(root, 0, idmap=idmap)
     attributes = () if nodes else ("nodev",)
     return stack.sources, [*stack.collected, op.MountRoot(stack.lowers, stack.upper, stack.work, attributes)]
 
 
-class _Stack:
+class Stack:
     """An overlay's trees as sources `first`, ... of the same names; upper and work share the first."""
 
     def __init__(self, root: RootMount, first: int, *, idmap: bool) -> None:
@@ -189,7 +189,7 @@ class _Stack:
         names = tuple(str(first + number) for number in range(len(trees)))
         self.lowers = names[1:] if root.upper else names
         self.sources = [op.Source(path, idmap=idmap) for path in trees]
-        self.collected: list[op.Operation] = [op.CollectLayer(int(name), name) for name in names]
+        self.collected = [op.CollectLayer(int(name), name) for name in names]
 
 
 def _mounts(
@@ -198,40 +198,42 @@ def _mounts(
     for number, mount in enumerate(mounts):
         kind, target, options = mount["type"], mount["destination"], tuple(mount["options"])
         attributes = tuple(word for word in options if word in ATTRIBUTES)
-        if kind == "bind" and mount["source"] in _SYSTEMS:
+        if kind == "bind" and mount["source"] in SYSTEMS:
             yield op.BindSystem(mount["source"], target, attributes)
         elif kind == "bind":
-            _check_target(target)
+            check_target(target)
             source = op.Source(mount["source"], idmap and "idmap" in options, "rbind" in options, True)
             binds.append(source)
             yield op.BindSource(first + len(binds) - 1, target, attributes)
         elif kind == "cgroup":
             yield op.MountCgroup(target, "ro" in options)
         elif kind == "overlay":
-            _check_target(target)
-            stack = _Stack(_root_of(mount), first + len(binds), idmap=idmap)
+            check_target(target)
+            stack = Stack(root_of(mount), first + len(binds), idmap=idmap)
             binds += stack.sources
             yield from stack.collected
             yield _overlay(stack, mount, attributes)
         elif kind == MEMORY_FILE:
-            _check_target(target)
-            yield _memory_file(mount, number)
+            check_target(target)
+            yield memory_file(mount, number)
         else:
             yield from _filesystem(kind, target, attributes, options)
 
 
-def _root_of(mount: dict[str, Any]) -> RootMount:
+def root_of(mount: dict[str, Any]) -> RootMount:
+    """The layers of an overlay mount."""
     return RootMount(tuple(mount["lowers"]), mount["upper"], mount["work"])
 
 
-def _overlay(stack: _Stack, mount: dict[str, Any], attributes: tuple[str, ...]) -> op.Operation:
+def _overlay(stack: Stack, mount: dict[str, Any], attributes: tuple[str, ...]) -> op.Operation:
     """Named after its first source, so that several do not meet."""
     name = f"tree{stack.collected[0].as_dict()['name']}"
     target, subpath = mount["destination"], mount["subpath"]
     return op.BindOverlay(name, stack.lowers, stack.upper, stack.work, subpath, target, attributes)
 
 
-def _memory_file(mount: dict[str, Any], number: int) -> op.Operation:
+def memory_file(mount: dict[str, Any], number: int) -> op.BindMemory:
+    """The operation of a mount of the type MEMORY_FILE, the `number`th of all."""
     from base64 import b64decode
 
     words = dict(word.split("=", 1) for word in mount["options"])
@@ -251,7 +253,7 @@ def _filesystem(
     if kind not in ("proc", "sysfs", "tmpfs", "devpts", "mqueue"):
         raise UnsupportedSpec(f"a mount of type {kind!r} at {target} is not supported")
     if kind not in ("proc", "sysfs"):
-        _check_target(target)
+        check_target(target)
     data = (
         word.partition("=")[::2]
         for word in options
@@ -266,7 +268,7 @@ def _filesystem(
         yield from (op.MakeLink(f"/dev/{name}", points_to) for name, points_to in LINKS)
 
 
-def _check_target(target: str) -> None:
+def check_target(target: str) -> None:
     """What lies literally in /proc or /sys; the interpreter checks where links lead."""
     path = os.path.normpath("/" + target.lstrip("/"))
     if path == "/" or any(path == guarded or path.startswith(guarded + "/") for guarded in _PROTECTED):
@@ -300,10 +302,11 @@ def _shared(
     process: dict[str, Any], rung: str, *, mapped: bool
 ) -> tuple[tuple[op.Limit, ...], tuple[int, ...], bool]:
     """What the keeper does for a first process and for exec alike: limits, owner, terminal."""
-    return _limits(process), _owner(process, rung, mapped=mapped), process["terminal"]
+    return limits_of(process), owner_of(process, rung, mapped=mapped), process["terminal"]
 
 
-def _owner(process: dict[str, Any], rung: str, *, mapped: bool) -> tuple[int, ...]:
+def owner_of(process: dict[str, Any], rung: str, *, mapped: bool) -> tuple[int, ...]:
+    """See Plan.owner."""
     user = process["user"]
     if rung == ROOT and not mapped:
         return user["uid"], user["gid"]
@@ -312,7 +315,8 @@ def _owner(process: dict[str, Any], rung: str, *, mapped: bool) -> tuple[int, ..
     return IDS_BASE + user["uid"], IDS_BASE + user["gid"]
 
 
-def _limits(process: dict[str, Any]) -> tuple[op.Limit, ...]:
+def limits_of(process: dict[str, Any]) -> tuple[op.Limit, ...]:
+    """Its rlimits. Raises UnsupportedSpec."""
     limits = process["rlimits"]
     for limit in limits:
         if limit["type"] not in RLIMITS:

@@ -69,11 +69,14 @@ class Runtime(Protocol):
         *,
         profile: dict[str, Any] | None = None,
         mapped: bool = True,
+        identity: str = "",
+        directory: str = "",
     ) -> Running:
         """Runs one more process (a runtime-spec `process`) in the container whose first is `init`.
 
         profile  its `linux.seccomp` object; None: the usual one
         mapped   the container has a user namespace of its own
+        identity, directory  as they were in its bundle
         Raises as `start`, and NoSuchProcess when the container has ended.
         """
 
@@ -84,6 +87,12 @@ class Runtime(Protocol):
         Its argument is a descriptor of the container's root; its rights are those of the container's root
         over the container's files. No process of the container sees it, and it can import nothing any more.
         Raises as `exec`.
+        """
+
+    def release(self, identity: str, directory: str) -> None:
+        """Removes what the runtime keeps of a container that has ended. Idempotent.
+
+        Who started it by `start` need not: that is done when it ends.
         """
 
     def close(self) -> None:

@@ -4,9 +4,10 @@ import json
 import os
 import sys
 
+from cowl.config import Config
 from cowl.linux.probe import rung
 from cowl.linux.root_mount import RootMount
-from cowl.runtime.embedded import EmbeddedRuntime
+from cowl.runtime.choice import runtime_for
 from cowl.runtime.options import Bind, ContainerOptions, ProcessOptions
 from cowl.runtime.spec import Bundle, container_spec, process_spec
 from cowl.runtime.stdio import Stdio
@@ -34,8 +35,9 @@ root = RootMount(
     f"{place}/{job['name']}/upper",
     f"{place}/{job['name']}/work",
 )
-runtime = EmbeddedRuntime()
-box = runtime.start(Bundle(job["name"], container_spec(options), root, place), Stdio())
+runtime = runtime_for(Config(root=place, runtime=os.environ.get("COWL_RUNTIME", "embedded")))
+home = f"{place}/{job['name']}"
+box = runtime.start(Bundle(job["name"], container_spec(options), root, home), Stdio())
 if box.console >= 0:
     try:
         while chunk := os.read(box.console, 65536):
@@ -44,7 +46,7 @@ if box.console >= 0:
         pass  # EIO: the other end was closed
 for args in job["execs"]:
     process = process_spec(ProcessOptions(args=tuple(args), env=env, user=user))
-    runtime.exec(box.process, process, Stdio()).wait()
+    runtime.exec(box.process, process, Stdio(), identity=job["name"], directory=home).wait()
 if job["execs"]:
     box.signal(9)
 code = box.wait().code

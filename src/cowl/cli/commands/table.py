@@ -31,6 +31,12 @@ GLOBAL_FLAGS = (
         TEXT,
         "Directory of the store (default: COWL_ROOT, else /var/lib/cowl for root, else ~/.local/share/cowl)",
     ),
+    Flag(
+        "runtime",
+        "",
+        TEXT,
+        'Runtime that starts containers and builds: "embedded", "crun" or "runc" (default: COWL_RUNTIME)',
+    ),
     Flag("version", "v", BOOL, "Print version information and quit"),
 )
 

@@ -1,0 +1,208 @@
+"""Making a container, or one more process in it, by another runtime: what Making is to the embedded one.
+
+The container is created, whoever starts it has its turn, then it is started. It becomes a child of this
+process, which adopts what the runtime leaves when it is done.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+
+from cowl.linux import credentials, namespaces
+from cowl.linux.files import remove_tree
+from cowl.linux.process import ProcessId, send_signal
+from cowl.linux.rung import ROOT
+from cowl.runtime.external.call import LOG, RuntimeFailed, call_runtime, failure
+from cowl.runtime.external.console import Console
+from cowl.runtime.external.creation import create_as_root, create_as_user
+from cowl.runtime.external.staging import STATE, state_directory
+from cowl.runtime.process_limits import apply_limit
+from cowl.runtime.relay import interpose
+from cowl.runtime.stream_owner import own_pipes
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cowl.runtime.external.job import ExternalExec, ExternalJob
+    from cowl.runtime.external.program import Program
+    from cowl.runtime.relay import Relay
+
+_KILL = 9
+_NOTHING_LISTENS = -1
+
+
+class ExternalMaking:
+    """See Making. Its streams are 0, 1 and 2 of this process."""
+
+    def __init__(
+        self,
+        job: ExternalJob,
+        on_namespaces: Callable[[int], None] | None = None,
+    ) -> None:
+        self.pidfd = self.console = -1
+        self.listener = _NOTHING_LISTENS
+        self.relays: list[Relay] = []
+        self._plan = job.plan
+        self._on_namespaces = on_namespaces
+        self._guard = self._users = -1
+
+    def make(self) -> ProcessId:
+        """From the overlay to the execution. Raises what went wrong; then nothing is left of it."""
+        plan = self._plan
+        if not plan.terminal:
+            self.relays = interpose(os.geteuid(), may_give=bool(plan.owner))
+        if plan.owner:
+            own_pipes(plan.owner)
+        self.clear_away()
+        os.mkdir(state_directory(plan.directory), 0o700)
+        credentials.adopt_orphans()
+        try:
+            process = self._create()
+            for limit in plan.limits:
+                apply_limit(process.pid, limit)
+            if self._on_namespaces is not None:
+                self._on_namespaces(process.pid)
+            call_runtime(plan.program, plan.directory, ("start", plan.id), users=self._users)
+        except BaseException:
+            self._kill()
+            raise
+        credentials.ignore_broken_pipes()
+        return process
+
+    def _create(self) -> ProcessId:
+        plan = self._plan
+        terminal = Console(plan.directory) if plan.terminal else None
+        status = create_as_root(plan) if plan.rung == ROOT else create_as_user(plan)
+        if status != 0:
+            raise failure(plan.program, "create", plan.directory, LOG, plan.spec["process"]["args"][0])
+        process, self.pidfd = adopt(f"{state_directory(plan.directory)}/pid")
+        if plan.rung != ROOT:
+            own = namespaces.open_user_namespace(process.pid)
+            self._users = namespaces.parent_user_namespace(own)
+            os.close(own)
+        if terminal is not None:
+            self.console = terminal.receive()
+        return process
+
+    def watch_over(self) -> None:
+        """Has it killed if this process is killed: nobody else would."""
+        from cowl.runtime.external.guard import fork_guard
+
+        self._guard = fork_guard(self.pidfd, lambda pidfd: send_signal(pidfd, _KILL))
+
+    def clear_away(self) -> None:
+        """What the runtime keeps of a container that has ended."""
+        from cowl.runtime.external.guard import dismiss
+
+        clear_away(self._plan.program, self._plan.directory, self._plan.id)
+        self._guard = dismiss(self._guard)
+
+    def _kill(self) -> None:
+        if self.pidfd >= 0:
+            try:
+                send_signal(self.pidfd, _KILL)
+                os.waitid(os.P_PIDFD, self.pidfd, os.WEXITED)
+            except (ProcessLookupError, ChildProcessError):
+                pass
+        self.clear_away()
+
+
+class ExternalExecMaking:
+    """The same for one more process in a running container."""
+
+    def __init__(self, job: ExternalExec) -> None:
+        self.pidfd = self.console = -1
+        self.listener = _NOTHING_LISTENS
+        self.relays: list[Relay] = []
+        self._job = job
+        self._guard = -1
+        self._process: ProcessId | None = None
+
+    def make(self) -> ProcessId:
+        """See Making."""
+        job = self._job
+        if not job.process["terminal"]:
+            self.relays = interpose(os.geteuid(), may_give=bool(job.owner))
+        if job.owner:
+            own_pipes(job.owner)
+        os.close(job.init.open())  # it still runs
+        credentials.adopt_orphans()
+        name = f"{state_directory(job.directory)}/exec-{os.getpid()}"
+        terminal = Console(job.directory) if job.process["terminal"] else None
+        try:
+            with open(f"{name}.json", "x") as file:
+                json.dump(job.process, file)
+            self._call(name, terminal)
+            self._process, self.pidfd = adopt(f"{name}.pid")
+        finally:
+            for suffix in (".json", ".pid", ".log"):
+                _unlink(name + suffix)
+        if terminal is not None:
+            self.console = terminal.receive()
+        credentials.ignore_broken_pipes()
+        return self._process
+
+    def _call(self, name: str, terminal: Console | None) -> None:
+        job = self._job
+        place = f"{STATE}/{os.path.basename(name)}"
+        console = ("--console-socket", f"{STATE}/{terminal.name}") if terminal else ()
+        files = ("--process", f"{place}.json", "--pid-file", f"{place}.pid")
+        users = -1
+        if job.rung != ROOT:
+            own = namespaces.open_user_namespace(job.init.pid)
+            users = namespaces.parent_user_namespace(own)
+            os.close(own)
+        call_runtime(
+            job.program,
+            job.directory,
+            ("exec", "--detach", *files, *console, job.id),
+            users=users,
+            stdio=(0, 1, 2),
+            log=f"{os.path.basename(name)}.log",
+            limits=job.limits,
+            command=job.process["args"][0],
+        )
+
+    def watch_over(self) -> None:
+        """See ExternalMaking."""
+        from cowl.linux.process_tree import kill_tree
+        from cowl.runtime.external.guard import fork_guard
+
+        process = self._process
+        assert process is not None
+        self._guard = fork_guard(self.pidfd, lambda _pidfd: kill_tree(process))
+
+    def clear_away(self) -> None:
+        """See ExternalMaking."""
+        from cowl.runtime.external.guard import dismiss
+
+        self._guard = dismiss(self._guard)
+
+
+def clear_away(program: Program, directory: str, identity: str) -> None:
+    """Removes what a runtime keeps of a container that has ended, or whose making failed. Idempotent."""
+    state = state_directory(directory)
+    if not os.path.isdir(state):
+        return
+    if os.path.isdir(f"{state}/{identity}"):
+        try:
+            call_runtime(program, directory, ("delete", "--force", identity))
+        except RuntimeFailed:
+            pass  # of a user namespace, or half made: it is no more than files
+    remove_tree(state)
+
+
+def adopt(pid_file: str) -> tuple[ProcessId, int]:
+    """The process that a runtime left us, with a pidfd."""
+    with open(pid_file) as file:
+        pid = int(file.read())
+    return ProcessId.of(pid), os.pidfd_open(pid)
+
+
+def _unlink(path: str) -> None:
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
