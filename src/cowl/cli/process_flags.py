@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cowl.cli.build_flags import PLATFORM
 from cowl.cli.grammar import BOOL, INT, LIST, TEXT, Flag
+from cowl.cli.health_flags import HEALTH
 from cowl.cli.networking_flags import NETWORKING
 
 PROCESS = (
@@ -17,6 +18,7 @@ PROCESS = (
 )
 RUN = (
     *PROCESS,
+    *HEALTH,
     *NETWORKING,
     Flag("cap-add", "", LIST, "Add Linux capabilities"),
     Flag("cap-drop", "", LIST, "Drop Linux capabilities"),

@@ -60,6 +60,12 @@ def _networking() -> tuple[Callable[..., Value], type[Value]]:
     return make_networking, Networking
 
 
+def _health() -> tuple[Callable[..., Value], type[Value]]:
+    from cowl.container.health import Health, make_health
+
+    return make_health, Health
+
+
 # A group's field: the keywords that make it, and what gives its maker and its class.
 _GROUPS: dict[str, tuple[tuple[str, ...], Callable[[], tuple[Callable[..., Value], type[Value]]]]] = {
     "confinement": (
@@ -75,6 +81,13 @@ _GROUPS: dict[str, tuple[tuple[str, ...], Callable[[], tuple[Callable[..., Value
             *("dns", "dns_search", "dns_options", "add_host", "domainname"),
         ),
         _networking,
+    ),
+    "health": (
+        (
+            *("health_cmd", "health_interval", "health_timeout", "health_retries"),
+            *("health_start_period", "health_start_interval", "no_healthcheck"),
+        ),
+        _health,
     ),
 }
 NAMES = tuple(_GROUPS)

@@ -43,6 +43,13 @@ class RunKeywords(TypedDict, total=False):
     dns_options: Sequence[str]
     add_host: Mapping[str, str] | Sequence[str]
     domainname: str
+    health_cmd: str | Sequence[str]
+    health_interval: float
+    health_timeout: float
+    health_retries: int
+    health_start_period: float
+    health_start_interval: float
+    no_healthcheck: bool
     restart: str
     stop_signal: str
     stop_timeout: int | None
