@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from cowl.config import Config as Config
     from cowl.container.copier import Copied as Copied
     from cowl.container.handle.container import Container as Container
-    from cowl.container.health_state import HealthResult as HealthResult
-    from cowl.container.health_state import HealthState as HealthState
     from cowl.container.logs import LogEntry as LogEntry
     from cowl.container.output_log import OutputLog as OutputLog
     from cowl.container.result import CompletedRun as CompletedRun
@@ -60,8 +58,6 @@ if TYPE_CHECKING:
     from cowl.store.apply import Receipt as Receipt
     from cowl.store.apply import StoreChanged as StoreChanged
     from cowl.store.dedupe.report import Deduplication as Deduplication
-    from cowl.store.event_message import EventMessage as EventMessage
-    from cowl.store.events import EventStream as EventStream
     from cowl.store.image_record import ImageSummary as ImageSummary
 
 _HOMES = {
@@ -82,13 +78,9 @@ _HOMES = {
     "Denied": "cowl.errors",
     "DockerOutput": "cowl.outputs",
     "Engine": "cowl.engine",
-    "EventMessage": "cowl.store.event_message",
-    "EventStream": "cowl.store.events",
     "Excess": "cowl.accounting.budget",
     "Explanation": "cowl.accounting.explanation",
     "Finding": "cowl.dockerfile.checks.finding",
-    "HealthResult": "cowl.container.health_state",
-    "HealthState": "cowl.container.health_state",
     "HistoryRow": "cowl.image.history",
     "Image": "cowl.image.view",
     "ImageOutput": "cowl.outputs",

@@ -6,7 +6,7 @@ import os
 import sys
 
 from cowl import Invalid, NotFound
-from cowl.cli.health_flags import HEALTH
+from cowl.cli.limit_flags import limits
 from cowl.cli.networking import networking
 from cowl.cli.pairs import environment, labels
 from cowl.events import Warned
@@ -106,17 +106,8 @@ def options(call: Call) -> dict[str, Any]:
         "open_stdin": call.on("interactive"),
         **_confinement(call),
         **networking(call),
-        **_health(call),
+        **limits(call),
     }
-
-
-def _health(call: Call) -> dict[str, Any]:
-    """Loaded for whoever asks for something."""
-    if not any(call.given(flag.name) for flag in HEALTH):
-        return {}
-    from cowl.cli.health import health
-
-    return health(call)
 
 
 def _confinement(call: Call) -> dict[str, Any]:

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from cowl.container.health_state import HealthState
     from cowl.container.mounts import Mount
     from cowl.container.options import Settings
     from cowl.store.containers import ContainerRecord
@@ -19,15 +18,11 @@ if TYPE_CHECKING:
 
 
 def container_attrs(
-    record: ContainerRecord,
-    settings: Settings,
-    volume_path: Callable[[str], str],
-    health: HealthState | None = None,
+    record: ContainerRecord, settings: Settings, volume_path: Callable[[str], str]
 ) -> dict[str, Any]:
     """Docker's keys in Docker's order; what cowl does not have is left out rather than made up.
 
     volume_path  gives the place on the host of a volume's files, by its name
-    health       None where it has no health check
     """
     return {
         "Id": record.id,
@@ -39,13 +34,13 @@ def container_attrs(
             "Running": record.state in ACTIVE,
             "Paused": record.state == "paused",
             "Restarting": record.state == "restarting",
+            "OOMKilled": record.oom_killed,
             "Dead": record.state == "dead",
             "Pid": record.process.pid if record.state in ACTIVE and record.process else 0,
             "ExitCode": record.exit_code,
             "Error": record.error,
             "StartedAt": rfc3339(record.started_at),
             "FinishedAt": rfc3339(record.finished_at),
-            **({"Health": health.attrs()} if health is not None else {}),
         },
         "Image": str(record.image_id),
         "LogPath": "" if settings.log_driver == "none" else f"{record.directory}/log/container.log",
@@ -63,6 +58,7 @@ def container_attrs(
             "ReadonlyRootfs": settings.read_only,
             "Runtime": settings.runtime,
             **_confinement(settings),
+            **_limits(settings),
         },
         "GraphDriver": {"Name": "cowl", "Data": {"UpperDir": f"{record.directory}/upper"}},
         "Mounts": [_mount(mount, volume_path) for mount in settings.mounts],
@@ -73,7 +69,6 @@ def container_attrs(
             "OpenStdin": settings.open_stdin,
             "Env": list(settings.env),
             "Cmd": list(settings.args[len(settings.entrypoint) :]),
-            **({"Healthcheck": settings.health.attrs()} if settings.health is not None else {}),
             "Image": settings.image,
             "Volumes": {mount.target: {} for mount in settings.mounts if _is_anonymous(mount)} or None,
             "WorkingDir": settings.cwd,
@@ -133,6 +128,32 @@ def _confinement(settings: Settings) -> dict[str, Any]:
         "UTSMode": asked.uts,
         "UsernsMode": asked.userns,
         "Sysctls": dict(asked.sysctls),
+    }
+
+
+def _limits(settings: Settings) -> dict[str, Any]:
+    """What was asked of its share of the machine, as Docker names it."""
+    from cowl.container.limits import Limits, swap_bytes
+
+    asked = settings.limits or Limits()
+    return {
+        "BlkioWeight": asked.blkio_weight,
+        "CgroupParent": asked.cgroup_parent,
+        "CpuPeriod": asked.cpu_period,
+        "CpuQuota": asked.cpu_quota,
+        "CpuShares": asked.cpu_shares,
+        "CpusetCpus": asked.cpuset_cpus,
+        "CpusetMems": asked.cpuset_mems,
+        "Memory": asked.memory,
+        "MemoryReservation": asked.memory_reservation,
+        "MemorySwap": swap_bytes(asked),
+        "MemorySwappiness": asked.memory_swappiness,
+        "NanoCpus": asked.nano_cpus,
+        "OomKillDisable": asked.oom_kill_disable,
+        "OomScoreAdj": asked.oom_score_adj or 0,
+        "PidsLimit": asked.pids_limit,
+        "ShmSize": asked.shm_size or 64 << 20,
+        "Ulimits": [{"Name": name, "Soft": soft, "Hard": hard} for name, soft, hard in asked.ulimits] or None,
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from cowl.container.enforcement import container_fields, rlimits
 from cowl.container.options import Settings, merge_env
 from cowl.errors import NotFound
 from cowl.linux.probe import rung
@@ -40,7 +41,7 @@ def make_bundle(
     if settings.mounts:
         binds = with_mounts(store, settings, binds)
     options = ContainerOptions(
-        **_confined(settings),
+        **{**container_fields(settings.limits, record.id), **_confined(settings)},
         args=settings.args,
         env=_environment(settings, hostname),
         cwd=settings.cwd,
@@ -80,10 +81,10 @@ def _confined(settings: Settings) -> dict[str, Any]:
     """What was asked beside the usual isolation, which costs nothing."""
     if settings.confinement is None:
         return {}
-    from cowl.container.confinement import check_rung, container_fields
+    from cowl.container import confinement
 
-    check_rung(settings.confinement, rung())
-    return container_fields(settings.confinement, rung())
+    confinement.check_rung(settings.confinement, rung())
+    return confinement.container_fields(settings.confinement, rung())
 
 
 def exec_confinement(settings: Settings) -> dict[str, Any]:
@@ -130,6 +131,7 @@ def make_process(
         confined = process_fields(settings.confinement, rung())
     options = ProcessOptions(
         **confined,
+        limits=rlimits(settings.limits),
         args=args,
         env=merge_env(_environment(settings.replace(tty=tty), hostname), env),
         cwd=workdir or settings.cwd,

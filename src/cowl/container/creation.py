@@ -32,6 +32,11 @@ def create(
         from cowl.linux.probe import rung
 
         check_rung(options.confinement, rung())
+    if options.limits is not None:
+        from cowl.container.enforcement import check_place
+        from cowl.linux.cgroups import find_place
+
+        check_place(options.limits, find_place())
     volumes: Sequence[Claim] = ()
     if settings.mounts:
         from cowl.container.mounts import claims, with_names

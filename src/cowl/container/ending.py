@@ -57,13 +57,10 @@ def recover(store: Store) -> bool:
     return True
 
 
-def drop(store: Store, record: ContainerRecord, *, volumes: bool = False, exit_code: int = KILLED) -> None:
-    """Deletes row and upper, unless another thread or process was first.
-
-    exit_code  of its run, if the end of that is not recorded
-    """
+def drop(store: Store, record: ContainerRecord, *, volumes: bool = False) -> None:
+    """Deletes row and upper, unless another thread or process was first."""
     try:
-        store.containers.remove(record.id, volumes=volumes, exit_code=exit_code)
+        store.containers.remove(record.id, volumes=volumes)
     except NotFound:
         pass
     release(store, record)
@@ -138,15 +135,6 @@ def stop(
     if record.state not in ACTIVE:
         return record
     store.containers.ask(record.id, wish)
-    try:
-        return _end(service, record, number, timeout)
-    finally:
-        store.events.note_container(record, "stop")
-
-
-def _end(service: Containers, record: ContainerRecord, number: int, timeout: float | None) -> ContainerRecord:
-    """Signals it until its end is recorded."""
-    store = service.store
     deadline = None if timeout is None else time.monotonic() + timeout
     told = None
     while record.state in ACTIVE:

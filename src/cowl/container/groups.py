@@ -23,9 +23,14 @@ def gather(given: dict[str, Any]) -> dict[str, Any]:
     for field, (names, _) in _GROUPS.items():
         asked = {name: gathered[name] for name in names if name in gathered}
         gathered = {name: value for name, value in gathered.items() if name not in asked}
-        if any(asked.values()):
+        if any(map(_says, asked.values())):
             gathered[field] = _maker(field)(**asked)
     return gathered
+
+
+def _says(value: object) -> bool:
+    """Whether a keyword asks for something; 0 may."""
+    return bool(value) or (isinstance(value, int) and value is not False)
 
 
 def written(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -60,10 +65,10 @@ def _networking() -> tuple[Callable[..., Value], type[Value]]:
     return make_networking, Networking
 
 
-def _health() -> tuple[Callable[..., Value], type[Value]]:
-    from cowl.container.health import Health, make_health
+def _limits() -> tuple[Callable[..., Value], type[Value]]:
+    from cowl.container.limits import Limits, make_limits
 
-    return make_health, Health
+    return make_limits, Limits
 
 
 # A group's field: the keywords that make it, and what gives its maker and its class.
@@ -82,12 +87,13 @@ _GROUPS: dict[str, tuple[tuple[str, ...], Callable[[], tuple[Callable[..., Value
         ),
         _networking,
     ),
-    "health": (
+    "limits": (
         (
-            *("health_cmd", "health_interval", "health_timeout", "health_retries"),
-            *("health_start_period", "health_start_interval", "no_healthcheck"),
+            *("memory", "memory_reservation", "memory_swap", "memory_swappiness", "oom_kill_disable"),
+            *("oom_score_adj", "cpus", "cpu_period", "cpu_quota", "cpu_shares", "cpuset_cpus"),
+            *("cpuset_mems", "pids_limit", "blkio_weight", "ulimits", "shm_size", "cgroup_parent"),
         ),
-        _health,
+        _limits,
     ),
 }
 NAMES = tuple(_GROUPS)

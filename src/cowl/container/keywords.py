@@ -43,13 +43,23 @@ class RunKeywords(TypedDict, total=False):
     dns_options: Sequence[str]
     add_host: Mapping[str, str] | Sequence[str]
     domainname: str
-    health_cmd: str | Sequence[str]
-    health_interval: float
-    health_timeout: float
-    health_retries: int
-    health_start_period: float
-    health_start_interval: float
-    no_healthcheck: bool
+    memory: int | str
+    memory_reservation: int | str
+    memory_swap: int | str
+    memory_swappiness: int | None
+    oom_kill_disable: bool
+    oom_score_adj: int | None
+    cpus: float | str
+    cpu_period: int
+    cpu_quota: int
+    cpu_shares: int
+    cpuset_cpus: str
+    cpuset_mems: str
+    pids_limit: int | None
+    blkio_weight: int
+    ulimits: Mapping[str, int | str | tuple[int, int]] | Sequence[str]
+    shm_size: int | str
+    cgroup_parent: str
     restart: str
     stop_signal: str
     stop_timeout: int | None

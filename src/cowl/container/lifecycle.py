@@ -6,7 +6,7 @@ import os
 
 from cowl.container.bundle import exec_confinement, is_mapped, make_bundle, make_process
 from cowl.container.creation import create
-from cowl.container.ending import drop, is_over, recover, still_runs, stop_now, watch
+from cowl.container.ending import KILLED, drop, is_over, recover, still_runs, stop_now, watch
 from cowl.container.handle.container import Container
 from cowl.container.handle.facts import ContainerNotRunning
 from cowl.container.networks.modes import prepare
@@ -17,7 +17,8 @@ from cowl.container.standby import StandbyMonitor
 from cowl.container.surroundings import release
 from cowl.container.words import InvalidOptions, words
 from cowl.errors import NotFound
-from cowl.linux.process import NoSuchProcess, send_signal
+from cowl.linux.cgroups import remove_leftover
+from cowl.linux.process import NoSuchProcess
 from cowl.runtime.stdio import Stdio
 from cowl.store.container_hold import ContainerHold, ContainerNotStopped, check_stopped
 from cowl.store.container_record import ACTIVE
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from cowl.runtime.premises import Premises
     from cowl.runtime.protocol import Running, Runtime
     from cowl.runtime.spec import Bundle
+    from cowl.runtime.stdio import ExitStatus
     from cowl.store.containers import ContainerRecord
     from cowl.store.images import ImageRecord
     from cowl.store.store import Store
@@ -88,7 +90,6 @@ class Containers:
         self._owner = os.getpid()
         self._started: dict[str, ContainerLife] = {}  # here, and not known to have ended
         self._standby = StandbyMonitor()
-        self._helpers: list[int] = []  # processes that have ended, or will in a moment
 
     def find(self, name: str) -> Container:
         """By name, ID or unambiguous ID prefix. Raises NotFound, Conflict."""
@@ -154,20 +155,7 @@ class Containers:
         begin = self._runtime(record.settings.get("runtime", "")).start
         running, record = self.begin(record, stdio, begin, claimed=claimed)
         box = self._started[record.id] = Container(self, record, running)
-        if box.settings.health is not None:
-            self._watch_health(box)
         return box
-
-    def _watch_health(self, box: Container) -> None:
-        """One in the foreground has no monitor that would."""
-        from cowl.container.health_watch import start_watch
-
-        schedule = box.settings.health.schedule() if box.settings.health else ""
-        try:
-            watch = start_watch(self.config, box.record, schedule, mapped=is_mapped(box.settings))
-        except NoSuchProcess:
-            return  # it has ended already
-        self._helpers.append(watch)
 
     def begin(
         self,
@@ -197,7 +185,7 @@ class Containers:
                 if not claimed:
                     self.store.containers.claim(record.id, monitored=monitored)
                 try:
-                    running, record = self._run(record, stdio, start, again=again, attached=not monitored)
+                    running, record = self._run(record, stdio, start, again=again)
                 except BaseException:
                     if not claimed and not monitored:
                         self.store.containers.unclaim(record.id)
@@ -217,13 +205,8 @@ class Containers:
         start: Start[Begun],
         *,
         again: bool,
-        attached: bool,
     ) -> tuple[Begun, ContainerRecord]:
         settings = Settings.from_json(record.settings)
-        if settings.health is not None:
-            from cowl.container.health_state import begin_health
-
-            begin_health(record.directory)
         try:
             connection = prepare(self.store, record, settings)
             bundle = make_bundle(self.store, record, settings, connection)
@@ -235,7 +218,8 @@ class Containers:
             release(self.store, record)
             raise
         try:
-            self.store.containers.started(record.id, running.process, again=again, attached=attached)
+            cgroup = bundle.spec["linux"].get("cgroupsPath", "")
+            self.store.containers.started(record.id, running.process, again=again, cgroup=cgroup)
             return running, self.store.containers.get(record.id)
         except BaseException:
             running.close()
@@ -260,11 +244,6 @@ class Containers:
         self._standby.close()
         for box in [*self._started.values()]:
             box.__exit__(None, None, None)
-        while self._helpers:
-            try:
-                os.waitpid(self._helpers.pop(), 0)
-            except ChildProcessError:
-                pass  # the program that we are in ignores SIGCHLD, or waits for whatever comes
 
     def look(self, record: ContainerRecord, running: Running | None) -> ContainerRecord:
         """The row as it is now; of our own container that has ended meanwhile the end is recorded."""
@@ -285,24 +264,29 @@ class Containers:
             status = running.wait(timeout)
         except TimeoutError:
             raise still_runs(record, timeout) from None
-        return status.code, self._ended(record, status.code)
+        return status.code, self._ended(record, status)
 
-    def _ended(self, record: ContainerRecord, code: int) -> ContainerRecord:
+    def _ended(self, record: ContainerRecord, status: ExitStatus) -> ContainerRecord:
         """Records the end once; removes what was started with `remove=True`."""
         if record.state not in ACTIVE:
             return record
         self._started.pop(record.id, None)
-        return self.end(record, code)
+        if record.cgroup and status.code == KILLED:
+            remove_leftover(record.cgroup)  # nothing is there, unless its keeper was killed too
+        return self.end(record, status.code, oom_killed=status.out_of_memory)
 
-    def end(self, record: ContainerRecord, code: int, *, keep: bool = False) -> ContainerRecord:
+    def end(
+        self, record: ContainerRecord, code: int, *, oom_killed: bool, keep: bool = False
+    ) -> ContainerRecord:
         """Records the end of a container, or removes it if it was to be removed, unless it is to be kept."""
-        ended = record.replace(state="exited", exit_code=code)
+        ended = record.replace(state="exited", exit_code=code, oom_killed=oom_killed)
         if record.auto_remove and not keep:
-            drop(self.store, record, exit_code=code)
+            drop(self.store, record)
             return ended
         release(self.store, record)
         try:
-            self.store.containers.exited(record.id, code, self.store.measure_upper(record))
+            measure = self.store.measure_upper(record)
+            self.store.containers.exited(record.id, code, measure, oom_killed=oom_killed)
             return self.store.containers.get(record.id)
         except (NotFound, FileNotFoundError):
             return ended  # removed by another meanwhile
@@ -313,16 +297,9 @@ class Containers:
         if record.state not in ACTIVE or record.process is None:
             return False
         try:
-            pidfd = record.process.open()
+            record.process.send_signal(number)
         except NoSuchProcess:
             return False
-        try:
-            self.store.events.note_container(record, "kill", {"signal": str(number)})
-            send_signal(pidfd, number)
-        except ProcessLookupError:
-            return False
-        finally:
-            os.close(pidfd)
         return True
 
     def exec(

@@ -25,6 +25,7 @@ from cowl.errors import NotFound, Unavailable
 from cowl.linux import channel, credentials
 from cowl.linux.descriptors import arrange
 from cowl.linux.signal_fd import open_signals, read_signals
+from cowl.runtime.cgroup import release
 from cowl.runtime.choice import runtime_for
 from cowl.runtime.failures import CommandNotExecutable, CommandNotFound, encode
 from cowl.store.store import Store
@@ -104,6 +105,7 @@ class Monitor:
         self._runtime = runtime = runtime_for(config, self._settings.runtime)
         self._start = runtime.start_in_person
         self._service = Containers(store, config, lambda _name: runtime, _publisher, _copier)
+        self._oom_killed = False  # in the run that has ended
 
     def start(self, *, again: bool) -> Task | None:
         """One run of the container, as it is to be attended; None, told and recorded, if it failed."""
@@ -157,7 +159,6 @@ class Monitor:
             log_files=-1 if settings.log_driver == NONE else rotation.max_files,
             stop_signal=signal_number(settings.stop_signal or "TERM"),
             stop_ms=int(max(settings.stop_seconds, -1) * 1000),
-            health=settings.health.schedule() if settings.health is not None else "",
             **streams,
         )
 
@@ -172,6 +173,7 @@ class Monitor:
     def rest(self) -> bool:
         """Records how the run ended, and waits for the next; False when there will be none."""
         code = self._task.code
+        self._oom_killed = bool(self._record.cgroup) and release(self._record.cgroup)
         self._runtime.release(self._record.id, self._record.directory)
         try:
             if self._task.asked:
@@ -183,7 +185,7 @@ class Monitor:
                 return False
             delay = next_delay(self._task.delay / 1000, time.time() - record.started_at)
             self._task = self._task.replace(delay=round(delay * 1000), code=0, asked=0)
-            self._store.containers.restarting(record.id, code)
+            self._store.containers.restarting(record.id, code, oom_killed=self._oom_killed)
             if self._pause(delay):
                 return True
             self._finish(self._store.containers.get(record.id), code)
@@ -215,9 +217,9 @@ class Monitor:
         """
         keep = record.wish == "restart"
         if record.auto_remove and not keep:
-            self._insist(lambda: self._service.end(record, code, keep=True))
+            self._insist(lambda: self._service.end(record, code, oom_killed=self._oom_killed, keep=True))
             time.sleep(_FAREWELL_SECONDS)
-        self._insist(lambda: self._service.end(record, code, keep=keep))
+        self._insist(lambda: self._service.end(record, code, oom_killed=self._oom_killed, keep=keep))
 
     def _insist(self, action: Callable[[], object]) -> None:
         for _ in range(_RECORD_TRIES):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from cowl.container import groups
 from cowl.container.words import InvalidOptions, as_words, check_text, label_pairs, words
 from cowl.value import Value
@@ -12,7 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from cowl.container.confinement import Confinement
-    from cowl.container.health import Health
+    from cowl.container.limits import Limits
     from cowl.container.mounts import Mount
     from cowl.container.networking import Networking
     from cowl.oci.image_config import ContainerConfig
@@ -33,7 +35,7 @@ class RunOptions(Value):
     network     "none", "host", "bridge", "container:NAME" or the name of a network; "" is the default
     networking  what else was asked of its networks, ports and names; None: nothing was
     confinement what it may more or less than others; None: nothing was asked
-    health      how its health is looked at, where that is not as the image says; None: it is
+    limits      its share of the machine; None: nothing was asked
     restart     "no", "on-failure", "on-failure:3", "always" or "unless-stopped"; for detached ones
     stop_timeout  seconds between the stop signal and SIGKILL, -1 for ever; None: 10
     log_options   max-size and max-file of the driver "json-file"; "none" has none
@@ -55,7 +57,7 @@ class RunOptions(Value):
     remove: bool = False
     confinement: Confinement | None = None
     networking: Networking | None = None
-    health: Health | None = None
+    limits: Limits | None = None
     restart: str = "no"
     stop_signal: str = ""
     stop_timeout: int | None = None
@@ -69,7 +71,6 @@ class Settings(Value):
 
     binds   words as the caller gave them; mounts: what they and the image's volumes came to, in order
     exposed "80/tcp" words: of the image, of the caller, and what is published
-    health  how its health is looked at; None: it is not
     """
 
     image: str
@@ -90,7 +91,7 @@ class Settings(Value):
     confinement: Confinement | None = None
     networking: Networking | None = None
     exposed: tuple[str, ...] = ()
-    health: Health | None = None
+    limits: Limits | None = None
     restart: str = "no"
     stop_timeout: int | None = None
     log_driver: str = "json-file"
@@ -134,6 +135,10 @@ def fold(image: str, config: ContainerConfig, command: Sequence[str], options: R
 
         own_name = options.hostname or (options.networking.domainname if options.networking else "")
         check_confinement(options.confinement, network, own_name)
+    if options.limits is not None:
+        from cowl.container.limits import check_limits
+
+        check_limits(options.limits, os.cpu_count() or 1)
     _check_life(options)
     mounts: tuple[Mount, ...] = ()
     if options.binds or config.volumes:
@@ -164,7 +169,7 @@ def fold(image: str, config: ContainerConfig, command: Sequence[str], options: R
         networking=options.networking,
         exposed=exposed,
         runtime=options.runtime or "embedded",
-        health=_fold_health(config, options),
+        limits=options.limits,
     )
 
 
@@ -185,14 +190,6 @@ def _fold_networking(config: ContainerConfig, options: RunOptions) -> tuple[str,
     if asked is not None:
         networking.check_networking(network, asked, options.hostname)
     return network, networking.exposed_ports(config, asked)
-
-
-def _fold_health(config: ContainerConfig, options: RunOptions) -> Health | None:
-    if not config.healthcheck and options.health is None:
-        return None
-    from cowl.container.health import fold_health
-
-    return fold_health(config, options.health)
 
 
 def _check_life(options: RunOptions) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import struct
 
 from cowl.linux.syscalls import call
 
@@ -19,20 +20,42 @@ FLAGS = {
     "cgroup": CGROUP,
 }
 
-_PIDFD, _PARENT, _SIGCHLD = 0x1000, 0x8000, 17
 _GET_PARENT = 0xB702  # NS_GET_PARENT, ioctl_ns(2)
+_PIDFD, _PARENT, _SIGCHLD, _INTO_CGROUP = 0x1000, 0x8000, 17, 1 << 33
 
 
-def clone(namespaces: int = 0, *, sibling: bool = False) -> tuple[int, int]:
+def clone(namespaces: int = 0, *, sibling: bool = False, cgroup: int = -1) -> tuple[int, int]:
     """clone(2) like fork, into new namespaces: (pid, pidfd) in the parent, (0, -1) in the child.
 
     Only for a single-threaded process: no fork handler runs, and the interpreter's locks are as they
     were. The child must end in execve or os._exit. `sibling`: the child becomes one of our parent's.
+    `cgroup`: a descriptor of one of version 2, in which the child begins (Linux 5.7). Raises OSError.
     """
     pidfd = ctypes.c_int(-1)
+    if cgroup >= 0:
+        arguments = struct.pack("4Q4Q3Q", *_clone_arguments(namespaces, ctypes.addressof(pidfd), cgroup))
+        pid = call("clone3", arguments, len(arguments))
+        return pid, pidfd.value if pid else -1
     flags = namespaces | _PIDFD | _SIGCHLD | (_PARENT if sibling else 0)
     pid = call("clone", flags, 0, ctypes.addressof(pidfd))
     return pid, pidfd.value if pid else -1
+
+
+def _clone_arguments(namespaces: int, pidfd: int, cgroup: int) -> tuple[int, ...]:
+    """struct clone_args of clone3(2)."""
+    return (namespaces | _PIDFD | _INTO_CGROUP, pidfd, 0, 0, _SIGCHLD, 0, 0, 0, 0, 0, cgroup)
+
+
+def enter_cgroups(doors: tuple[int, ...]) -> None:
+    """This process of one thread goes into the groups whose `open_doors` they are, and closes them."""
+    for fd in doors:
+        os.write(fd, b"0")
+        os.close(fd)
+
+
+def leave_cgroups() -> None:
+    """A new cgroup namespace for this process, whose top is the group that it is in, cgroup_namespaces(7)."""
+    call("unshare", CGROUP)
 
 
 def single_threaded() -> bool:

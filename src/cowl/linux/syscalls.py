@@ -88,6 +88,7 @@ _SAME = {
     "fsconfig": 431,
     "fsmount": 432,
     "pidfd_open": 434,
+    "clone3": 435,
     "close_range": 436,
     "openat2": 437,
     "pidfd_getfd": 438,

@@ -41,11 +41,14 @@ def _receive_sources(channel_fd: int) -> tuple[int, ...]:
             return sources
 
 
-def enter_and_fork(target: int, kinds: int, todo: Plan, keepers: int, channel_fd: int) -> NoReturn:
-    """Enters a container's namespaces and leaves a sibling there: the keeper's child."""
+def enter_and_fork(
+    target: int, kinds: int, doors: tuple[int, ...], todo: Plan, keepers: int, channel_fd: int
+) -> NoReturn:
+    """Enters a container's cgroup and namespaces and leaves a sibling there: the keeper's child."""
     try:
         credentials.die_with_parent()
         credentials.hide()
+        namespaces.enter_cgroups(doors)
         namespaces.enter(target, kinds)
         pid, pidfd = namespaces.clone(sibling=True)
         if pid == 0:

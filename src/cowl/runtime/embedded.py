@@ -201,8 +201,7 @@ class EmbeddedProcess:
             raise StillRunning(self.process.pid, timeout)
         # Only looked at, so that every thread that waits finds it.
         data, _ = channel.receive(self._reply, peek=True)
-        code, signal = json.loads(data[1:]) if data else (128 + _KILL, _KILL)
-        self._status = ExitStatus(code, signal)
+        self._status = ExitStatus(*json.loads(data[1:])) if data else ExitStatus(128 + _KILL, _KILL)
         return self._status
 
     def signal(self, number: int) -> None:

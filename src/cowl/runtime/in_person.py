@@ -25,10 +25,14 @@ class Kept:
     process   its identity; pidfd: a descriptor of it, close-on-exec like the others
     console   the master end of its terminal, or -1
     listener  where calls arrive that one id can't do, for `supervise`; or -1
+    Its cgroup, if the spec names one, is removed by who sees its end: `runtime.cgroup.release`.
     """
 
-    def __init__(self, process: ProcessId, pidfd: int, console: int, listener: int) -> None:
+    def __init__(
+        self, process: ProcessId, pidfd: int, console: int, listener: int, clear_away: Callable[[], bool]
+    ) -> None:
         self.process = process
+        self._clear_away = clear_away
         self.pidfd = pidfd
         self.console = console
         self.listener = listener
@@ -37,6 +41,7 @@ class Kept:
         """Kills and buries it."""
         send_signal(self.pidfd, _KILL)
         os.waitpid(self.process.pid, 0)
+        self._clear_away()
         for fd in (self.pidfd, self.console, self.listener):
             if fd >= 0:
                 os.close(fd)
@@ -61,7 +66,7 @@ def start_in_person(
         for number in range(3):
             os.dup2(nothing, number)
         os.close(nothing)
-    return Kept(process, making.pidfd, making.console, making.listener)
+    return Kept(process, making.pidfd, making.console, making.listener, making.clear_away)
 
 
 def _settle(ends: tuple[int, int]) -> tuple[int, int]:

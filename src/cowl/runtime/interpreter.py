@@ -10,7 +10,7 @@ import errno
 import os
 import sys
 
-from cowl.linux import channel, credentials, mounts, terminal
+from cowl.linux import channel, credentials, mounts, namespaces, terminal
 from cowl.linux.descriptors import arrange, open_device
 from cowl.linux.files import open_beneath
 from cowl.linux.loopback import raise_loopback
@@ -104,6 +104,12 @@ class Interpreter:
         target = targets.directory(self._root, step.target, make=step.make, follow=step.follow)
         tree = mounts.new_filesystem(step.kind, step.options, _attributes(step.attributes))
         targets.attach(tree, target)
+
+    def join_cgroup(self, step: op.JoinCgroup) -> None:
+        _, doors = channel.receive(self._keeper)
+        namespaces.enter_cgroups(doors)
+        if step.namespace:
+            namespaces.leave_cgroups()
 
     def mount_cgroup(self, step: op.MountCgroup) -> None:
         target = targets.existing(self._root, step.target)

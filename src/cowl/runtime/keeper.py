@@ -107,14 +107,15 @@ class _Keeper:
             relay.drain()
         code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         status = [128 - code, -code] if code < 0 else [code, 0]
-        self._making.clear_away()
-        _say(b"E" + json.dumps(status).encode())
+        _say(b"E" + json.dumps([*status, self._making.clear_away()]).encode())
 
     def _end_all(self, process: ProcessId, pidfd: int) -> None:
         """The payload and what it started. With a container's first process the kernel kills the rest."""
         try:
             if self._is_container:
                 send_signal(pidfd, _KILL)
+                if self._making.cgroup is not None:
+                    self._making.cgroup.thaw()
                 return
             from cowl.linux.process_tree import kill_tree
 

@@ -55,8 +55,9 @@ class Launcher:
 
 def serve() -> None:
     """The launcher itself: forks a keeper for every request, until nobody can ask any more."""
+    import cowl.runtime.cgroup
     import cowl.runtime.keeper
-    import cowl.runtime.owners  # noqa: F401  # both once, for all keepers
+    import cowl.runtime.owners  # noqa: F401  # all once, for all keepers
 
     os.setsid()
     credentials.rename("cowl-launcher")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
 from cowl.linux import channel, credentials, mounts, namespaces
@@ -13,7 +14,7 @@ from cowl.runtime.execution import READY
 from cowl.runtime.failures import ChildLost, decode, source_failure
 from cowl.runtime.operations import InstallFilter, Visit
 from cowl.runtime.plan import Plan, plan, plan_call, plan_exec, plan_visit
-from cowl.runtime.process_limits import apply_limit
+from cowl.runtime.process_limits import apply_limit, set_oom_score
 from cowl.runtime.relay import Relay, interpose
 from cowl.runtime.stream_owner import own_pipes
 from cowl.value import Value
@@ -23,9 +24,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from cowl.linux.cgroups import Cgroup
     from cowl.runtime.external.job import ExternalExec, ExternalJob
 
 _KILL = 9
+_NOT_INTO = (errno.ENOSYS, errno.E2BIG, errno.EINVAL)  # a kernel before 5.7, or a filter around us
 
 
 class Job(Value):
@@ -70,7 +73,8 @@ class Making:
     """One process in the making, by the single-threaded process that will be its parent.
 
     Its streams are 0, 1 and 2 of this process. Afterwards `pidfd` is it, `console` the master of its
-    terminal, `listener` where the calls arrive that one id can't do; -1 where there is none.
+    terminal, `listener` where the calls arrive that one id can't do; -1 where there is none. `cgroup`
+    was made for it, if its plan says so: whoever sees its end removes it.
     """
 
     def __init__(
@@ -85,6 +89,7 @@ class Making:
         on_namespaces  see protocol.Runtime.start
         """
         self.pidfd = self.console = self.listener = -1
+        self.cgroup: Cgroup | None = None
         self.relays: list[Relay] = []
         self._settle = settle
         self._on_namespaces = on_namespaces
@@ -111,8 +116,14 @@ class Making:
     def watch_over(self) -> None:
         """Nothing is to be done: what dies with us is set."""
 
-    def clear_away(self) -> None:
-        """Nothing is left of a container that has ended."""
+    def clear_away(self) -> bool:
+        """After the end of the process; whether the kernel has killed for memory in its cgroup."""
+        if self.cgroup is None:
+            return False
+        from cowl.runtime.cgroup import release_group
+
+        group, self.cgroup = self.cgroup, None
+        return release_group(group)
 
     def _make_child(self) -> None:
         if not self._plan.terminal:
@@ -122,27 +133,62 @@ class Making:
             flags = 0
             for kind in self._plan.namespaces:
                 flags |= namespaces.FLAGS[kind]
-            self._pid, self.pidfd = namespaces.clone(flags)
+            into = self._early_cgroup()
+            self._pid, self.pidfd = self._clone(flags, into)
             if self._pid == 0:
                 ends = self._child, theirs
                 become_payload(self._plan, *(self._settle(ends) if self._settle else ends))
+            if into >= 0:
+                os.close(into)
         else:
             self._join(self._init, theirs)
         os.close(theirs)
         credentials.ignore_broken_pipes()  # not the child: it is made
 
+    def _early_cgroup(self) -> int:
+        """The cgroup that the child is cloned into, as a descriptor; -1 where it gets in by itself, later."""
+        if not self._plan.cgroup:
+            return -1
+        from cowl.linux.cgroups import V2, version
+        from cowl.runtime.cgroup import make_cgroup
+
+        if version() != V2:
+            return -1
+        self.cgroup = make_cgroup(self._plan.cgroup, self._plan.resources or {})
+        return self.cgroup.open_directory()
+
+    def _clone(self, flags: int, into: int) -> tuple[int, int]:
+        if into < 0:
+            return namespaces.clone(flags)
+        try:
+            return namespaces.clone(flags, cgroup=into)
+        except OSError as error:
+            if error.errno not in _NOT_INTO or self.cgroup is None:
+                from cowl.runtime.cgroup import cgroup_refused
+
+                raise cgroup_refused(self._plan.cgroup, error) from error
+        pid, pidfd = namespaces.clone(flags)
+        if pid:
+            self.cgroup.add(pid)
+        return pid, pidfd
+
     def _join(self, init: ProcessId, theirs: int) -> None:
         """A helper enters the container and leaves us its child: only a child is in the pid namespace."""
+        from cowl.runtime.cgroup import Doors
+
         target = init.open()
         kinds = _foreign_namespaces(init.pid)
-        if isinstance(self._plan.operations[-1], Visit):
+        visits = isinstance(self._plan.operations[-1], Visit)
+        if visits:
             kinds &= _FILES  # it is none of the container's processes, and none of them sees it
-        helper, helper_fd = namespaces.clone()
+        doors = Doors() if visits else Doors.to(init.pid)
+        helper, helper_fd = self._clone(0, doors.into)
         if helper == 0:
-            enter_and_fork(target, kinds, self._plan, self._child, theirs)
+            enter_and_fork(target, kinds, doors.fds, self._plan, self._child, theirs)
         data, fds = channel.receive(self._child)
         os.waitpid(helper, 0)
         _release(helper_fd, target)
+        doors.close()
         if data[:1] != b"P":
             raise decode(data[1:]) if data else ChildLost("the exec helper died")
         self._pid, self.pidfd = int(data[1:]), fds[0]
@@ -161,8 +207,22 @@ class Making:
             own_pipes(todo.owner)
         for limit in todo.limits:
             apply_limit(self._pid, limit)
+        if todo.oom_score is not None:
+            set_oom_score(self._pid, todo.oom_score)
         self._tell(b"G%d" % len(sources), sources)
         _release(*sources)
+        if todo.cgroup:
+            self._open_cgroup()
+
+    def _open_cgroup(self) -> None:
+        """Made while the child mounts, if it is not there yet."""
+        if self.cgroup is None:
+            from cowl.runtime.cgroup import make_cgroup
+
+            self.cgroup = make_cgroup(self._plan.cgroup, self._plan.resources or {})
+        doors = self.cgroup.open_doors()
+        self._tell(b"C", doors)
+        _release(*doors)
 
     def _tell(self, data: bytes, fds: tuple[int, ...] = ()) -> None:
         """To the child. If it has given up already, what it said about that is still to be read."""
@@ -206,13 +266,13 @@ class Making:
         _release(self._child)
 
     def _kill(self) -> None:
-        if self.pidfd < 0:
-            return
-        try:
-            send_signal(self.pidfd, _KILL)
-            os.waitpid(self._pid, 0)
-        except (ProcessLookupError, ChildProcessError):
-            pass
+        if self.pidfd >= 0:
+            try:
+                send_signal(self.pidfd, _KILL)
+                os.waitpid(self._pid, 0)
+            except (ProcessLookupError, ChildProcessError):
+                pass
+        self.clear_away()
 
 
 def _program(todo: Plan) -> bytes:

@@ -85,6 +85,12 @@ class MountFilesystem(Operation):
     follow: bool = False
 
 
+class JoinCgroup(Operation):
+    """Goes into the cgroup that the keeper has made; `namespace`: and into one where that is the top."""
+
+    namespace: bool
+
+
 class MountCgroup(Operation):
     """The cgroup namespace's own hierarchy (v2); on a v1 or hybrid host an empty directory."""
 

@@ -80,6 +80,7 @@ class ProcessOptions(Value):
 
     confined            system calls filtered, kernel paths masked or read-only, no new privileges
     no_new_privileges   the last of these alone; None: as `confined` says
+    limits              (RLIMIT_..., soft, hard), over the usual ones; they must be enforced
     """
 
     args: tuple[str, ...]
@@ -90,6 +91,7 @@ class ProcessOptions(Value):
     capabilities: tuple[str, ...] = CAPABILITIES
     confined: bool = True
     no_new_privileges: bool | None = None
+    limits: tuple[tuple[str, int, int], ...] = ()
 
 
 class ContainerOptions(ProcessOptions):
@@ -99,13 +101,15 @@ class ContainerOptions(ProcessOptions):
     read_only   the root file system can't be written
     tmpfs       absolute targets of empty writable file systems in memory
     mounts      more to mount, in this order, after all the others
-    limits      (RLIMIT_..., soft, hard), over the usual ones; they must be enforced
     shm_bytes   the room in /dev/shm; 0: there is none
     seccomp     a `linux.seccomp` object; None: the usual one, if `confined`
     system_paths  whether the kernel's paths are masked and read-only; None: as `confined` says
     shared      namespaces that are the host's: of "cgroup", "ipc", "user", "uts"
     sysctls     (name, value), of namespaces of its own
     devices     the host's devices are there, and the kernel's files can be written
+    cgroup      path of the cgroup that is made for it, with the limits of `resources` (a `linux.resources`
+                object); "" for none: then there must be no limits
+    oom_score   oom_score_adj, proc(5); None: as its starter's
     rung        of cowl.linux.rung: decides the id maps
     """
 
@@ -116,11 +120,13 @@ class ContainerOptions(ProcessOptions):
     binds: tuple[Bind, ...] = ()
     tmpfs: tuple[str, ...] = ()
     mounts: tuple[Bind | Tmpfs | Overlay | MemoryFile, ...] = ()
-    limits: tuple[tuple[str, int, int], ...] = ()
     shm_bytes: int = SHM_BYTES
     seccomp: dict[str, Any] | None = None
     system_paths: bool | None = None
     shared: tuple[str, ...] = ()
     sysctls: tuple[tuple[str, str], ...] = ()
     devices: bool = False
+    cgroup: str = ""
+    resources: dict[str, Any] | None = None
+    oom_score: int | None = None
     rung: str = ROOT

@@ -79,6 +79,8 @@ class Plan(Value):
                 /dev/stdout can be opened; () where that is so already
     terminal    0, 1 and 2 become a terminal of the container's own
     operations  the child's work, the last one is Execute
+    cgroup      path of the cgroup that the keeper makes for it, with the limits of `resources`; "" for none
+    oom_score   for oom_score_adj, by the keeper; None leaves it
     """
 
     rung: str
@@ -90,6 +92,9 @@ class Plan(Value):
     owner: tuple[int, ...]
     terminal: bool
     operations: tuple[op.Operation, ...]
+    cgroup: str = ""
+    resources: dict[str, Any] | None = None
+    oom_score: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values: each operation as its name with its fields."""
@@ -105,6 +110,7 @@ def plan(spec: dict[str, Any], root: RootMount, rung: str) -> Plan:
     """The plan of a container. Raises UnsupportedSpec, ProtectedTarget."""
     linux = spec["linux"]
     namespaces = tuple(item["type"] for item in linux["namespaces"])
+    cgroup = linux.get("cgroupsPath", "")
     mapped = "user" in namespaces
     nodes = mapped or any(rule["allow"] for rule in linux.get("resources", {}).get("devices", ()))
     layers, collected = _layers(root, nodes=nodes, idmap=mapped and rung == ROOT)
@@ -115,7 +121,10 @@ def plan(spec: dict[str, Any], root: RootMount, rung: str) -> Plan:
         op.IsolateMounts(),
         op.MountScratch(),
         *collected,
-        *_mounts(spec["mounts"], len(layers), binds, idmap=mapped and rung == ROOT),
+        *_with_cgroup(
+            _mounts(spec["mounts"], len(layers), binds, idmap=mapped and rung == ROOT),
+            [op.JoinCgroup("cgroup" in namespaces)] if cgroup else [],
+        ),
         *_terminal(spec["process"], console=True),
         *(op.WriteSysctl(name, value) for name, value in linux.get("sysctl", {}).items()),
         *(op.MaskPath(path) for path in linux["maskedPaths"]),
@@ -128,7 +137,10 @@ def plan(spec: dict[str, Any], root: RootMount, rung: str) -> Plan:
         *_process(spec["process"], linux["seccomp"], rung),
     ]
     shared = _shared(spec["process"], rung, mapped=mapped)
-    return Plan(rung, namespaces, uids, gids, (*layers, *binds), *shared, tuple(steps))
+    if cgroup:  # a namespace's top is the group that its maker is in
+        namespaces = tuple(kind for kind in namespaces if kind != "cgroup")
+    about = (cgroup, linux.get("resources", {}), spec["process"].get("oomScoreAdj"))
+    return Plan(rung, namespaces, uids, gids, (*layers, *binds), *shared, tuple(steps), *about)
 
 
 def plan_exec(process: dict[str, Any], profile: dict[str, Any], rung: str, *, mapped: bool = True) -> Plan:
@@ -164,6 +176,15 @@ def plan_call(function: str, rung: str) -> Plan:
     """The plan of a visit to a running container, once its namespaces of users and mounts are entered."""
     ids = [op.BecomeMapped(0, 0, True)] if rung == ROOT else []
     return Plan(rung, (), (), (), (), (), (), False, (*ids, op.Visit(function)))
+
+
+def _with_cgroup(steps: Iterator[op.Operation], join: list[op.Operation]) -> Iterator[op.Operation]:
+    """The cgroup is entered late, while the keeper makes it, but before its namespace is mounted."""
+    for step in steps:
+        if join and isinstance(step, op.MountCgroup | op.BindSystem):
+            yield join.pop()
+        yield step
+    yield from join
 
 
 def _layers(root: RootMount, *, nodes: bool, idmap: bool) -> tuple[list[op.Source], list[op.Operation]]:

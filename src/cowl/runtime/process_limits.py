@@ -22,3 +22,15 @@ def apply_limit(pid: int, limit: Limit) -> None:
             f"the limit {kind}={limit.soft}:{limit.hard} can't be set: {error.strerror}",
             hint="an ordinary user can't go above the hard limit that it has (ulimit -H)",
         ) from error
+
+
+def set_oom_score(pid: int, score: int) -> None:
+    """/proc/PID/oom_score_adj, proc(5)."""
+    try:
+        with open(f"/proc/{pid}/oom_score_adj", "w") as file:
+            file.write(str(score))
+    except OSError as error:
+        raise Denied(
+            f"oom_score_adj {score} can't be set: {error.strerror}",
+            hint="an ordinary user can't go below what it has (/proc/self/oom_score_adj)",
+        ) from error

@@ -66,7 +66,7 @@ def container_spec(options: ContainerOptions) -> dict[str, Any]:
     guarded = options.confined if options.system_paths is None else options.system_paths
     return {
         "ociVersion": VERSION,
-        "process": {**process_spec(options), "rlimits": _rlimits(options.limits)},
+        "process": {**process_spec(options), **_oom_score(options)},
         "root": {"path": "rootfs", "readonly": options.read_only},
         "hostname": options.hostname,
         **({"domainname": options.domainname} if options.domainname else {}),
@@ -76,7 +76,11 @@ def container_spec(options: ContainerOptions) -> dict[str, Any]:
             "uidMappings": _mappings(options, options.user.uid, os.geteuid()),
             "gidMappings": _mappings(options, options.user.gid, os.getegid()),
             "sysctl": dict(options.sysctls),
-            "resources": {"devices": [{"allow": options.devices, "access": "rwm"}]},
+            **({"cgroupsPath": options.cgroup} if options.cgroup else {}),
+            "resources": {
+                "devices": [{"allow": options.devices, "access": "rwm"}],
+                **(options.resources or {}),
+            },
             "maskedPaths": [*MASKED_PATHS, *_thermal_paths()] if guarded else [],
             "readonlyPaths": list(READONLY_PATHS) if guarded else [],
             "rootfsPropagation": "rprivate",
@@ -109,9 +113,13 @@ def process_spec(options: ProcessOptions) -> dict[str, Any]:
             "inheritable": [],
             "ambient": [],
         },
-        "rlimits": _rlimits(),
+        "rlimits": _rlimits(options.limits),
         "noNewPrivileges": options.confined if forbidden is None else forbidden,
     }
+
+
+def _oom_score(options: ContainerOptions) -> dict[str, int]:
+    return {} if options.oom_score is None else {"oomScoreAdj": options.oom_score}
 
 
 def _profile(options: ContainerOptions) -> dict[str, Any]:
@@ -120,7 +128,7 @@ def _profile(options: ContainerOptions) -> dict[str, Any]:
     return default_profile(list(options.capabilities)) if options.confined else no_profile()
 
 
-def _rlimits(asked: tuple[tuple[str, int, int], ...] = ()) -> list[dict[str, Any]]:
+def _rlimits(asked: tuple[tuple[str, int, int], ...]) -> list[dict[str, Any]]:
     """The usual ones as far as the caller may raise them, and what was asked for: `firm`, so an error."""
     usual = {kind: {"type": kind, "soft": soft, "hard": hard} for kind, soft, hard in _LIMITS}
     firm = {kind: {"type": kind, "soft": soft, "hard": hard, "firm": True} for kind, soft, hard in asked}

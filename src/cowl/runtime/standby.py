@@ -51,8 +51,9 @@ def _stand_by(control: int, owner: int) -> NoReturn:
     try:
         gc.disable()  # a collection would touch, and so copy, all that is shared with the starter
         credentials.default_signals()  # Ctrl-C ends it without a word
+        import cowl.runtime.cgroup
         import cowl.runtime.filters
-        import cowl.runtime.keeper  # noqa: F401  # both: this is what it was forked for
+        import cowl.runtime.keeper  # noqa: F401  # all: this is what it was forked for
 
         data, fds = channel.receive(control)
         os.close(control)

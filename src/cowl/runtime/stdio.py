@@ -17,10 +17,14 @@ class Stdio(Value):
 
 
 class ExitStatus(Value):
-    """`code` as a shell gives it: 128+n when signal n killed it; `signal` is n, else 0."""
+    """`code` as a shell gives it: 128+n when signal n killed it; `signal` is n, else 0.
+
+    out_of_memory  the kernel has killed something in its cgroup for that
+    """
 
     code: int
     signal: int = 0
+    out_of_memory: bool = False
 
 
 class StillRunning(CowlError, TimeoutError):

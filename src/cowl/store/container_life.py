@@ -5,7 +5,6 @@ from __future__ import annotations
 from cowl.linux.process import ProcessId
 from cowl.store.container_record import ACTIVE, NoSuchContainer
 from cowl.store.disk import overhead_bytes
-from cowl.store.event_log import end_events, start_events
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,19 +67,18 @@ class ContainerLife:
             )
             self._owner.retire(transaction)
 
-    def started(
-        self, identity: str, process: ProcessId, *, again: bool = False, attached: bool = False
-    ) -> None:
-        """Records the container's first process. Raises NoSuchContainer.
+    def started(self, identity: str, process: ProcessId, *, again: bool = False, cgroup: str = "") -> None:
+        """Records the container's first process, and the cgroup that it has to itself.
 
-        again     its restart policy started it: the restarts are counted, and a wish stays. A user's own
-                  start counts from zero and forgets what was wished before.
-        attached  its streams are somebody's, not a monitor's
+        Raises NoSuchContainer.
+
+        again  its restart policy started it: the restarts are counted, and a wish stays. A user's own
+               start counts from zero and forgets what was wished before.
         """
         with self._database.write() as transaction:
             changed = transaction.run(
                 "UPDATE containers SET state = 'running', exit_code = 0, started_at = ?, finished_at = 0.0,"
-                " pid = ?, start_time = ?, boot_id = ?, owner = ?, error = '',"
+                " pid = ?, start_time = ?, boot_id = ?, owner = ?, error = '', cgroup = ?, oom_killed = 0,"
                 f" restarts = {'restarts + 1' if again else '0'}, wish = {'wish' if again else EMPTY},"
                 " size_bytes = NULL, allocated_bytes = NULL, overhead_bytes = NULL, files = NULL,"
                 " whiteouts = NULL WHERE id = ?",
@@ -90,24 +88,39 @@ class ContainerLife:
                     process.start_time,
                     process.boot_id,
                     self._owner.register(transaction),
+                    cgroup,
                     identity,
                 ),
             )
             if not changed:
                 raise NoSuchContainer(identity)
-            start_events(transaction, identity, attached=attached)
 
-    def restarting(self, identity: str, exit_code: int) -> None:
+    def pause(self, identity: str, *, paused: bool) -> bool:
+        """Records that a running container was paused, or that a paused one goes on; False if it was not."""
+        old, new = ("running", "paused") if paused else ("paused", "running")
+        with self._database.write() as transaction:
+            return bool(
+                transaction.run(
+                    "UPDATE containers SET state = ? WHERE id = ? AND state = ?", (new, identity, old)
+                )
+            )
+
+    def resettle(self, identity: str, settings: str) -> None:
+        """Other settings, as JSON, in the place of those that it has. Raises NoSuchContainer."""
+        with self._database.write() as transaction:
+            if not transaction.run("UPDATE containers SET settings = ? WHERE id = ?", (settings, identity)):
+                raise NoSuchContainer(identity)
+
+    def restarting(self, identity: str, exit_code: int, *, oom_killed: bool = False) -> None:
         """Records the end of one run of a container that its policy will start again.
 
         Raises NoSuchContainer.
         """
         with self._database.write() as transaction:
-            end_events(transaction, identity, exit_code)
             changed = transaction.run(
-                "UPDATE containers SET state = 'restarting', exit_code = ?, finished_at = ?,"
+                "UPDATE containers SET state = 'restarting', exit_code = ?, finished_at = ?, oom_killed = ?,"
                 " pid = NULL, start_time = NULL, boot_id = NULL WHERE id = ?",
-                (exit_code, self._clock(), identity),
+                (exit_code, self._clock(), oom_killed, identity),
             )
             if not changed:
                 raise NoSuchContainer(identity)
@@ -135,28 +148,34 @@ class ContainerLife:
         )
         return ProcessId(*row) if row else None
 
-    def exited(self, identity: str, exit_code: int, measure: Measure | None = None) -> None:
+    def exited(
+        self, identity: str, exit_code: int, measure: Measure | None = None, *, oom_killed: bool = False
+    ) -> None:
         """Records its end, with the measure of its upper (None: it is measured whenever asked for).
 
         Raises NoSuchContainer.
         """
         with self._database.write() as transaction:
-            self._record_exit(transaction, identity, exit_code, measure)
+            self._record_exit(transaction, identity, exit_code, measure, oom_killed)
             self._owner.retire(transaction)
 
     def _record_exit(
-        self, transaction: Transaction, identity: str, exit_code: int, measure: Measure | None
+        self,
+        transaction: Transaction,
+        identity: str,
+        exit_code: int,
+        measure: Measure | None,
+        oom_killed: bool,
     ) -> None:
         overhead = overhead_bytes(self._root.container(identity)) if measure else None
         now = self._clock()
-        volumes = transaction.row("SELECT 1 FROM container_volumes WHERE container = ?", (identity,))
-        end_events(transaction, identity, exit_code, volumes=bool(volumes))
-        if volumes:
+        if transaction.row("SELECT 1 FROM container_volumes WHERE container = ?", (identity,)):
             from cowl.store.volumes import note_use
 
             note_use(transaction, identity, now)
         changed = transaction.run(
             "UPDATE containers SET state = 'exited', exit_code = ?, finished_at = ?, measured_at = ?,"
+            " oom_killed = ?,"
             " owner = NULL, monitored = 0,"
             " size_bytes = ?, allocated_bytes = ?, overhead_bytes = ?, files = ?, whiteouts = ?"
             " WHERE id = ?",
@@ -164,6 +183,7 @@ class ContainerLife:
                 exit_code,
                 now,
                 now,
+                oom_killed,
                 measure.size_bytes if measure else None,
                 measure.allocated_bytes if measure else None,
                 overhead,

@@ -82,6 +82,8 @@ class ContainerRecord(Value):
     wish             what it was asked: "" nothing, "stop" or "restart"; see `Containers.ask`
     monitored        whether it has a monitor, which records its end
     error            why it could not be started, "" if it could
+    cgroup           path of the cgroup that its last run had to itself, "" for none
+    oom_killed       the kernel killed something of its last run for want of memory
     snapshot_id      what it was forked from or restored to, "" if from nothing
     size_bytes       of its upper, apparent, as measured at its exit; None: measure afresh
     allocated_bytes  of its upper, blocks on disk, likewise
@@ -110,6 +112,8 @@ class ContainerRecord(Value):
     wish: str
     monitored: bool
     error: str
+    cgroup: str
+    oom_killed: bool
 
     @property
     def layers(self) -> tuple[Layer, ...]:

@@ -14,7 +14,6 @@ from cowl.store.container_record import ContainerRunning as ContainerRunning
 from cowl.store.container_record import NameInUse as NameInUse
 from cowl.store.container_record import NameUnchanged as NameUnchanged
 from cowl.store.container_record import NoSuchContainer as NoSuchContainer
-from cowl.store.event_log import KILLED, container_event
 from cowl.store.faults import from_os
 from cowl.store.fresh_upper import dress_root
 from cowl.store.garbage import delete
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
 _COLUMNS = (
     "id, name, image, stack, state, exit_code, auto_remove, settings, pid, start_time, boot_id,"
     " created_at, started_at, finished_at, size_bytes, allocated_bytes, overhead_bytes, image_layers,"
-    " snapshot, restarts, wish, monitored, error"
+    " snapshot, restarts, wish, monitored, error, cgroup, oom_killed"
 )
 
 
@@ -108,7 +107,6 @@ class Containers(ContainerLife):
                 from cowl.store.networks import enrol
 
                 enrol(transaction, identity, networks)
-            container_event(transaction, identity, "create")
         self._make_directories(identity, layer_keys, lasting)
         return self.get(identity)
 
@@ -142,13 +140,12 @@ class Containers(ContainerLife):
                 raise NameUnchanged(wanted)
             free = _free_name(transaction, wanted)
             transaction.run("UPDATE containers SET name = ? WHERE id = ?", (free, identity))
-            container_event(transaction, identity, "rename", {"oldName": f"/{row[0]}"})
 
-    def remove(self, identity: str, *, volumes: bool = False, exit_code: int = KILLED) -> None:
+    def remove(self, identity: str, *, volumes: bool = False) -> None:
         """Deletes a container with its upper, and its anonymous volumes with `volumes`.
 
-        These go in any case when it was to be removed at its end. `exit_code` is that of a run whose end is
-        not recorded. Raises NoSuchContainer, ContainerRunning.
+        These go in any case when it was to be removed at its end. Raises NoSuchContainer,
+        ContainerRunning.
         """
 
         def body(deletion: Deletion) -> None:
@@ -166,7 +163,7 @@ class Containers(ContainerLife):
                 from cowl.store.volumes import note_use
 
                 note_use(deletion.transaction, identity, self._clock())
-            deletion.drop_container(identity, volumes=volumes or None, exit_code=exit_code)
+            deletion.drop_container(identity, volumes=volumes or None)
             self._owner.retire(deletion.transaction)
 
         delete(self._database, body, "removing a container")
@@ -266,6 +263,8 @@ class Containers(ContainerLife):
             wish=row[20],
             monitored=bool(row[21]),
             error=row[22],
+            cgroup=row[23],
+            oom_killed=bool(row[24]),
         )
 
 

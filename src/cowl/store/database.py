@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import time
 from _thread import RLock
 
 from cowl.store import schema, sqlite
@@ -36,9 +35,8 @@ class Database:
     mutex, depth, lock_fd and connection are for Snapshot and Transaction alone.
     """
 
-    def __init__(self, root: RootDirectory, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, root: RootDirectory) -> None:
         self.root = root
-        self.clock = clock
         self._forked: Callable[[], None] | None = None
         self._open()
 

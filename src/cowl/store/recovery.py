@@ -14,7 +14,6 @@ import select
 
 from cowl.linux.process import NoSuchProcess, ProcessId, boot_id
 from cowl.store.container_record import ACTIVE
-from cowl.store.event_log import end_events
 from cowl.store.garbage import delete
 from cowl.store.owner import LOCK_PREFIX, is_alive
 
@@ -83,19 +82,29 @@ def _in_work(name: str) -> bool:
 
 
 def _kill_orphans(database: Database, owner: str) -> None:
-    """Ends containers that outlived their owner: it would have been their end in any moment."""
+    """Ends containers that outlived their owner: it would have been their end in any moment.
+
+    Their cgroups go too, also of one that was only just made.
+    """
+    from cowl.linux.cgroups import default_path, remove_leftover
+
     rows = database.rows(
-        "SELECT pid, start_time, boot_id FROM containers WHERE owner = ? AND pid IS NOT NULL", (owner,)
+        "SELECT id, cgroup, pid, start_time, boot_id FROM containers WHERE owner = ?", (owner,)
     )
-    for row in rows:
+    for identity, cgroup, *process in rows:
         try:
-            _kill(ProcessId(*row))
+            if process[0] is not None:
+                _kill(ProcessId(*process))
         except (NoSuchProcess, PermissionError):
-            continue
+            pass
+        remove_leftover(cgroup or default_path("/", identity))
 
 
 def _kill(process: ProcessId) -> None:
     process.send_signal(_SIGKILL)
+    from cowl.linux.cgroups import thaw_process
+
+    thaw_process(process.pid)  # one that was paused could not die
     pidfd = process.open()
     try:
         poller = select.poll()
@@ -154,7 +163,6 @@ class _Reconciliation:
 
         for identity, state, auto_remove in rows:
             if state in ACTIVE:
-                end_events(self._transaction, identity, _KILLED, volumes=True)
                 note_use(self._transaction, identity, self._now)
             if auto_remove or not os.path.isdir(f"{self._root.container(identity)}/work"):
                 self._deletion.drop_container(identity)

@@ -9,7 +9,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Self
 
-    from cowl.container.health_state import HealthState
     from cowl.container.lifecycle import Containers
     from cowl.runtime.protocol import Running
     from cowl.store.containers import ContainerRecord
@@ -70,33 +69,6 @@ class ContainerFacts:
         return dict(self.settings.labels)
 
     @property
-    def layer_keys(self) -> tuple[str, ...]:
-        """Its layers by the keys of the store, base first: its image's, then what was frozen of its own."""
-        return self._record.layer_keys
-
-    @property
-    def network_names(self) -> tuple[str, ...]:
-        """The networks that it was started for, by name or mode, the main one first."""
-        if self.settings.networking is None:
-            return (self.settings.network,)
-        from cowl.container.networking import attachments
-
-        return tuple(each.network for each in attachments(self.settings.network, self.settings.networking))
-
-    @property
-    def exposed(self) -> tuple[str, ...]:
-        """The ports that its image or its caller named, as "80/tcp", published or not."""
-        return self.settings.exposed
-
-    @property
-    def to_publish(self) -> tuple[str, ...]:
-        """Those of its ports that the host is to answer on, as "80/tcp"."""
-        asked = self.settings.networking
-        if asked is None:
-            return ()
-        return tuple(f"{each.port}/{each.protocol}" for each in asked.publications(self.exposed))
-
-    @property
     def created_at(self) -> float:
         """Seconds since the epoch."""
         return self._record.created_at
@@ -105,15 +77,6 @@ class ContainerFacts:
     def state(self) -> str:
         """ "created", "running", "paused", "restarting" or "exited", as of the last look at the store."""
         return self._record.state
-
-    @property
-    def health(self) -> HealthState | None:
-        """What the probes of its health check say by now; None where it has no health check."""
-        if self.settings.health is None:
-            return None
-        from cowl.container.health_state import read_health
-
-        return read_health(self._record.directory)
 
     @property
     def exit_code(self) -> int:
@@ -159,8 +122,7 @@ class ContainerFacts:
         """The JSON value of `docker container inspect`."""
         from cowl.container.attrs import container_attrs
 
-        place = self._service.store.directory.volume_data
-        return container_attrs(self._record, self.settings, place, self.health)
+        return container_attrs(self._record, self.settings, self._service.store.directory.volume_data)
 
     def __repr__(self) -> str:
         return f"<Container {self.id[:12]} {self.name} {self.state}>"

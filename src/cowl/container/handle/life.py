@@ -78,14 +78,7 @@ class ContainerLife(ContainerFacts):
         if self._running is None:
             self._record = stop(self._service, self._record, chosen, limit)
             return self.exit_code
-        if not self._service.signal(self._record, chosen):
-            return self.wait(limit)
-        try:
-            return self._await_end(limit)
-        finally:
-            self._service.store.events.note_container(self._record, "stop")
-
-    def _await_end(self, limit: float | None) -> int:
+        self._service.signal(self._record, chosen)
         try:
             return self.wait(limit)
         except RunTimeout:
@@ -105,9 +98,7 @@ class ContainerLife(ContainerFacts):
             self._running = None
         chosen = signal or self.settings.stop_signal or "TERM"
         stop(self._service, self._record, chosen, limit, wish=RESTART)
-        self.start(detach=True)
-        self._service.store.events.note_container(self._record, "restart")
-        return self
+        return self.start(detach=True)
 
     def rename(self, name: str) -> None:
         """Gives it another name; its host name stays. All or nothing, whether it runs or not.

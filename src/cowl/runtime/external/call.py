@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cowl.errors import CowlError
+    from cowl.runtime.cgroup import Doors
     from cowl.runtime.external.program import Program
     from cowl.runtime.operations import Limit
 
@@ -46,6 +47,7 @@ def call_runtime(
     log: str = LOG,
     limits: tuple[Limit, ...] = (),
     command: str = "",
+    doors: Doors | None = None,
 ) -> None:
     """Runs it to its end, in a mount namespace where the state of the container lies at STATE.
 
@@ -54,11 +56,14 @@ def call_runtime(
     stdio      its streams, else /dev/null
     limits     for what it starts, and so for itself
     command    what it is to execute in the container, for the errors that are about that
+    doors      where it and what it starts are to be
     Raises RuntimeFailed, CommandNotFound, CommandNotExecutable, WorkingDirectoryRefused.
     """
     _forget(f"{state_directory(directory)}/{log}")
 
     def prepare() -> None:
+        if doors is not None:
+            doors.enter()
         for limit in limits:
             apply_limit(os.getpid(), limit)
         if users >= 0:
@@ -67,20 +72,23 @@ def call_runtime(
         stage_state(directory)
 
     argv = program.argv(STATE, f"{STATE}/{log}", *words)
-    pid = _spawn(prepare, lambda: execute(program, argv), stdio)
+    pid = _spawn(prepare, lambda: execute(program, argv), stdio, -1 if doors is None else doors.into)
     status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     if status != 0:
         raise failure(program, words[0], directory, log, command)
 
 
 def _spawn(
-    prepare: Callable[[], None], become: Callable[[], None], stdio: tuple[int, int, int] | None
+    prepare: Callable[[], None],
+    become: Callable[[], None],
+    stdio: tuple[int, int, int] | None,
+    cgroup: int,
 ) -> int:
     """Forks a child that calls both, and must execute something in the second; it dies with us. Its pid.
 
     In the second its descriptors are `stdio` or /dev/null, and no others.
     """
-    pid, pidfd = namespaces.clone()
+    pid, pidfd = namespaces.clone(cgroup=cgroup)
     if pid:
         os.close(pidfd)
         return pid

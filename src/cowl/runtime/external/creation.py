@@ -16,11 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, NoReturn
 
+    from cowl.runtime.cgroup import Doors
     from cowl.runtime.external.plan import ExternalPlan
     from cowl.runtime.operations import Source
 
 
-def create_as_root(plan: ExternalPlan) -> int:
+def create_as_root(plan: ExternalPlan, doors: Doors) -> int:
     """Its exit status. The root file system belongs to a user namespace that the container joins."""
     kinds = (USER if plan.uid_map else 0) | MOUNT
     holder, control = _fork(kinds, lambda end: _hold(plan, end))
@@ -35,7 +36,7 @@ def create_as_root(plan: ExternalPlan) -> int:
         binds = _open(plan.binds, users)
         os.close(users)
         spec = joined(plan.spec, f"/proc/{holder}/ns/user") if plan.joins else plan.spec
-        return _run(MOUNT, lambda _: _become_runtime(plan, spec, trees, binds), (*trees, *binds))
+        return _run(MOUNT, doors, lambda _: _become_runtime(plan, spec, trees, binds), (*trees, *binds))
     finally:
         os.close(control)  # the holder's sign to end
         os.waitpid(holder, 0)
@@ -51,7 +52,7 @@ def _hold(plan: ExternalPlan, control: int) -> None:
     channel.receive(control)
 
 
-def create_as_user(plan: ExternalPlan) -> int:
+def create_as_user(plan: ExternalPlan, doors: Doors) -> int:
     """The same where one id is all there is: the runtime is root of the namespace that has it."""
 
     def begin(control: int) -> None:
@@ -65,7 +66,7 @@ def create_as_user(plan: ExternalPlan) -> int:
         namespaces.map_ids(pid, plan.uid_map, plan.gid_map, deny_setgroups=True)
         channel.send(control, b"G")
 
-    return _run(USER | MOUNT, begin, (), prepare)
+    return _run(USER | MOUNT, doors, begin, (), prepare)
 
 
 def _become_root(*, clear_groups: bool) -> None:
@@ -87,12 +88,18 @@ def _become_runtime(
 
 def _run(
     kinds: int,
+    doors: Doors,
     become: Callable[[int], None],
     held: tuple[int, ...],
     prepare: Callable[[int, int], None] | None = None,
 ) -> int:
     """Runs the runtime in new namespaces: its status, once it has executed. Raises what came before that."""
-    pid, control = _fork(kinds, become)
+
+    def enter(end: int) -> None:
+        doors.enter()
+        become(end)
+
+    pid, control = _fork(kinds, enter, doors.into)
     _release(*held)
     try:
         if prepare is not None:
@@ -106,10 +113,10 @@ def _run(
     return status
 
 
-def _fork(kinds: int, work: Callable[[int], None]) -> tuple[int, int]:
+def _fork(kinds: int, work: Callable[[int], None], cgroup: int = -1) -> tuple[int, int]:
     """A child in new namespaces that does `work` with its end of a channel, or tells why not."""
     ours, theirs = channel.pair()
-    pid, pidfd = namespaces.clone(kinds)
+    pid, pidfd = namespaces.clone(kinds, cgroup=cgroup)
     if pid == 0:
         _work(ours, theirs, work)
     os.close(theirs)

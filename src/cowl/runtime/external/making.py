@@ -13,11 +13,12 @@ from cowl.linux import credentials, namespaces
 from cowl.linux.files import remove_tree
 from cowl.linux.process import ProcessId, send_signal
 from cowl.linux.rung import ROOT
+from cowl.runtime.cgroup import Doors, apply, make_cgroup, release_group
 from cowl.runtime.external.call import LOG, RuntimeFailed, call_runtime, failure
 from cowl.runtime.external.console import Console
 from cowl.runtime.external.creation import create_as_root, create_as_user
 from cowl.runtime.external.staging import STATE, state_directory
-from cowl.runtime.process_limits import apply_limit
+from cowl.runtime.process_limits import apply_limit, set_oom_score
 from cowl.runtime.relay import interpose
 from cowl.runtime.stream_owner import own_pipes
 
@@ -25,6 +26,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cowl.linux.cgroups import Cgroup
     from cowl.runtime.external.job import ExternalExec, ExternalJob
     from cowl.runtime.external.program import Program
     from cowl.runtime.relay import Relay
@@ -47,6 +49,7 @@ class ExternalMaking:
         self._plan = job.plan
         self._on_namespaces = on_namespaces
         self._guard = self._users = -1
+        self.cgroup: Cgroup | None = None
 
     def make(self) -> ProcessId:
         """From the overlay to the execution. Raises what went wrong; then nothing is left of it."""
@@ -60,8 +63,12 @@ class ExternalMaking:
         credentials.adopt_orphans()
         try:
             process = self._create()
+            if self.cgroup is not None:  # now, for the runtime itself was in it
+                apply(self.cgroup, plan.resources)
             for limit in plan.limits:
                 apply_limit(process.pid, limit)
+            if plan.oom_score is not None:
+                set_oom_score(process.pid, plan.oom_score)
             if self._on_namespaces is not None:
                 self._on_namespaces(process.pid)
             call_runtime(plan.program, plan.directory, ("start", plan.id), users=self._users)
@@ -74,7 +81,12 @@ class ExternalMaking:
     def _create(self) -> ProcessId:
         plan = self._plan
         terminal = Console(plan.directory) if plan.terminal else None
-        status = create_as_root(plan) if plan.rung == ROOT else create_as_user(plan)
+        create = create_as_root if plan.rung == ROOT else create_as_user
+        doors = self._open_cgroup()
+        try:
+            status = create(plan, doors)
+        finally:
+            doors.close()
         if status != 0:
             raise failure(plan.program, "create", plan.directory, LOG, plan.spec["process"]["args"][0])
         process, self.pidfd = adopt(f"{state_directory(plan.directory)}/pid")
@@ -86,18 +98,27 @@ class ExternalMaking:
             self.console = terminal.receive()
         return process
 
+    def _open_cgroup(self) -> Doors:
+        if not self._plan.cgroup:
+            return Doors()
+        self.cgroup = make_cgroup(self._plan.cgroup, {})
+        return Doors() if self._plan.enters else Doors.of(self.cgroup)
+
     def watch_over(self) -> None:
         """Has it killed if this process is killed: nobody else would."""
         from cowl.runtime.external.guard import fork_guard
 
         self._guard = fork_guard(self.pidfd, lambda pidfd: send_signal(pidfd, _KILL))
 
-    def clear_away(self) -> None:
-        """What the runtime keeps of a container that has ended."""
+    def clear_away(self) -> bool:
+        """What the runtime keeps of a container that has ended; see Making."""
         from cowl.runtime.external.guard import dismiss
 
+        group, self.cgroup = self.cgroup, None
+        killed = group is not None and release_group(group)  # before the runtime removes it
         clear_away(self._plan.program, self._plan.directory, self._plan.id)
         self._guard = dismiss(self._guard)
+        return killed
 
     def _kill(self) -> None:
         if self.pidfd >= 0:
@@ -119,6 +140,7 @@ class ExternalExecMaking:
         self._job = job
         self._guard = -1
         self._process: ProcessId | None = None
+        self.cgroup: Cgroup | None = None
 
     def make(self) -> ProcessId:
         """See Making."""
@@ -154,16 +176,21 @@ class ExternalExecMaking:
             own = namespaces.open_user_namespace(job.init.pid)
             users = namespaces.parent_user_namespace(own)
             os.close(own)
-        call_runtime(
-            job.program,
-            job.directory,
-            ("exec", "--detach", *files, *console, job.id),
-            users=users,
-            stdio=(0, 1, 2),
-            log=f"{os.path.basename(name)}.log",
-            limits=job.limits,
-            command=job.process["args"][0],
-        )
+        doors = Doors() if job.program.kind == "runc" else Doors.to(job.init.pid)
+        try:
+            call_runtime(
+                job.program,
+                job.directory,
+                ("exec", "--detach", *files, *console, job.id),
+                users=users,
+                stdio=(0, 1, 2),
+                log=f"{os.path.basename(name)}.log",
+                limits=job.limits,
+                command=job.process["args"][0],
+                doors=doors,
+            )
+        finally:
+            doors.close()
 
     def watch_over(self) -> None:
         """See ExternalMaking."""
@@ -174,11 +201,12 @@ class ExternalExecMaking:
         assert process is not None
         self._guard = fork_guard(self.pidfd, lambda _pidfd: kill_tree(process))
 
-    def clear_away(self) -> None:
+    def clear_away(self) -> bool:
         """See ExternalMaking."""
         from cowl.runtime.external.guard import dismiss
 
         self._guard = dismiss(self._guard)
+        return False
 
 
 def clear_away(program: Program, directory: str, identity: str) -> None:

@@ -47,6 +47,8 @@ class ExternalPlan(Value):
     layers      sources of `trees`, in their order
     root        how the root is mounted from them; trees: what else is
     binds       sources that are bound, in the order of PLACE/bind0, ...
+    cgroup      made for it by us; resources: its limits
+    enters      the runtime goes there by itself; else it is executed there
     """
 
     program: Program
@@ -65,6 +67,10 @@ class ExternalPlan(Value):
     limits: tuple[op.Limit, ...]
     owner: tuple[int, ...]
     terminal: bool
+    cgroup: str
+    resources: dict[str, Any]
+    enters: bool
+    oom_score: int | None
 
 
 def plan_external(
@@ -100,7 +106,9 @@ def plan_external(
             name: [{**item, "hostID": 0} for item in linux[name]] for name in ("uidMappings", "gidMappings")
         }
     _check_ids(own, program)
-    devices: dict[str, Any] = {"devices": []} if rung != ROOT else {}
+    enters = program.kind == "runc"
+    resources = linux.get("resources", {})
+    devices = [] if rung != ROOT else resources.get("devices", [])
     return ExternalPlan(
         program=program,
         id=identity,
@@ -113,9 +121,9 @@ def plan_external(
             "root": {**spec["root"], "path": f"{PLACE}/root"},
             "mounts": mounts,
             "linux": {
-                **linux,
+                **{key: value for key, value in linux.items() if key != "cgroupsPath" or enters},
                 **own,
-                "resources": {**linux.get("resources", {}), **devices},
+                "resources": {"devices": devices},
                 "seccomp": without_overlaps(linux["seccomp"]),
             },
         },
@@ -132,6 +140,10 @@ def plan_external(
         limits=limits_of(spec["process"]),
         owner=owner,
         terminal=spec["process"]["terminal"],
+        cgroup=linux.get("cgroupsPath", ""),
+        resources=resources,
+        enters=enters,
+        oom_score=spec["process"].get("oomScoreAdj"),
     )
 
 
@@ -203,7 +215,8 @@ def _bound(mount: dict[str, Any], name: str, options: list[str]) -> dict[str, An
 def external_process(process: dict[str, Any], rung: str) -> dict[str, Any]:
     """The `process` object without limits: we set those, who may more than a runtime does."""
     user = process["user"] if rung == ROOT else {**process["user"], "additionalGids": []}
-    return {**process, "user": user, "rlimits": []}
+    kept = {key: value for key, value in process.items() if key != "oomScoreAdj"}
+    return {**kept, "user": user, "rlimits": []}
 
 
 def joined(spec: dict[str, Any], user_namespace: str) -> dict[str, Any]:
