@@ -58,6 +58,8 @@ if TYPE_CHECKING:
     from cowl.store.apply import Receipt as Receipt
     from cowl.store.apply import StoreChanged as StoreChanged
     from cowl.store.dedupe.report import Deduplication as Deduplication
+    from cowl.store.event_message import EventMessage as EventMessage
+    from cowl.store.events import EventStream as EventStream
     from cowl.store.image_record import ImageSummary as ImageSummary
 
 _HOMES = {
@@ -78,6 +80,8 @@ _HOMES = {
     "Denied": "cowl.errors",
     "DockerOutput": "cowl.outputs",
     "Engine": "cowl.engine",
+    "EventMessage": "cowl.store.event_message",
+    "EventStream": "cowl.store.events",
     "Excess": "cowl.accounting.budget",
     "Explanation": "cowl.accounting.explanation",
     "Finding": "cowl.dockerfile.checks.finding",

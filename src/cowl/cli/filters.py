@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
+EVENT_FILTERS = ("container", "event", "image", "label", "network", "scope", "type", "volume")
+
+
 class InvalidFilter(Invalid):
     """A filter that is not key=value, or whose key or value the listing does not know."""
 

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from cowl.cli.call import Call
 
 KINDS = ("container", "image", "volume", "snapshot")  # in the order in which a bare name is looked up
-TEMPLATE_ERROR = 64  # Docker's exit code for a template that does not parse
 
 
 class UnknownType(Invalid):
@@ -96,7 +95,7 @@ def render(found: list[dict[str, Any]], template: str) -> str:
     """The objects as Docker prints them: a JSON array of 4 spaces, or a line of the template each."""
     if not template:
         return json.dumps(found, indent=4, ensure_ascii=False)
-    from cowl.cli.template import TemplateSyntaxError, render_object
+    from cowl.cli.template import TEMPLATE_ERROR, TemplateSyntaxError, render_object
 
     try:
         return "\n".join(render_object(template, attrs) for attrs in found)

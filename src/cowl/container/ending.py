@@ -57,10 +57,13 @@ def recover(store: Store) -> bool:
     return True
 
 
-def drop(store: Store, record: ContainerRecord, *, volumes: bool = False) -> None:
-    """Deletes row and upper, unless another thread or process was first."""
+def drop(store: Store, record: ContainerRecord, *, volumes: bool = False, exit_code: int = KILLED) -> None:
+    """Deletes row and upper, unless another thread or process was first.
+
+    exit_code  of its run, if the end of that is not recorded
+    """
     try:
-        store.containers.remove(record.id, volumes=volumes)
+        store.containers.remove(record.id, volumes=volumes, exit_code=exit_code)
     except NotFound:
         pass
     release(store, record)
@@ -135,6 +138,15 @@ def stop(
     if record.state not in ACTIVE:
         return record
     store.containers.ask(record.id, wish)
+    try:
+        return _end(service, record, number, timeout)
+    finally:
+        store.events.note_container(record, "stop")
+
+
+def _end(service: Containers, record: ContainerRecord, number: int, timeout: float | None) -> ContainerRecord:
+    """Signals it until its end is recorded."""
+    store = service.store
     deadline = None if timeout is None else time.monotonic() + timeout
     told = None
     while record.state in ACTIVE:

@@ -18,7 +18,7 @@ from cowl.container.surroundings import release
 from cowl.container.words import InvalidOptions, words
 from cowl.errors import NotFound
 from cowl.linux.cgroups import remove_leftover
-from cowl.linux.process import NoSuchProcess
+from cowl.linux.process import NoSuchProcess, send_signal
 from cowl.runtime.stdio import Stdio
 from cowl.store.container_hold import ContainerHold, ContainerNotStopped, check_stopped
 from cowl.store.container_record import ACTIVE
@@ -185,7 +185,7 @@ class Containers:
                 if not claimed:
                     self.store.containers.claim(record.id, monitored=monitored)
                 try:
-                    running, record = self._run(record, stdio, start, again=again)
+                    running, record = self._run(record, stdio, start, again=again, attached=not monitored)
                 except BaseException:
                     if not claimed and not monitored:
                         self.store.containers.unclaim(record.id)
@@ -205,6 +205,7 @@ class Containers:
         start: Start[Begun],
         *,
         again: bool,
+        attached: bool,
     ) -> tuple[Begun, ContainerRecord]:
         settings = Settings.from_json(record.settings)
         try:
@@ -219,7 +220,9 @@ class Containers:
             raise
         try:
             cgroup = bundle.spec["linux"].get("cgroupsPath", "")
-            self.store.containers.started(record.id, running.process, again=again, cgroup=cgroup)
+            self.store.containers.started(
+                record.id, running.process, again=again, attached=attached, cgroup=cgroup
+            )
             return running, self.store.containers.get(record.id)
         except BaseException:
             running.close()
@@ -281,7 +284,7 @@ class Containers:
         """Records the end of a container, or removes it if it was to be removed, unless it is to be kept."""
         ended = record.replace(state="exited", exit_code=code, oom_killed=oom_killed)
         if record.auto_remove and not keep:
-            drop(self.store, record)
+            drop(self.store, record, exit_code=code)
             return ended
         release(self.store, record)
         try:
@@ -297,9 +300,16 @@ class Containers:
         if record.state not in ACTIVE or record.process is None:
             return False
         try:
-            record.process.send_signal(number)
+            pidfd = record.process.open()
         except NoSuchProcess:
             return False
+        try:
+            self.store.events.note_container(record, "kill", {"signal": str(number)})
+            send_signal(pidfd, number)
+        except ProcessLookupError:
+            return False
+        finally:
+            os.close(pidfd)
         return True
 
     def exec(

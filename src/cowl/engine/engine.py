@@ -5,13 +5,16 @@ from __future__ import annotations
 from cowl.engine.builds import BuildCalls
 from cowl.engine.containers import ContainerCalls
 from cowl.engine.disk import DiskCalls
+from cowl.engine.events import EventCalls
 from cowl.engine.images import ImageCalls
 from cowl.engine.removal import RemovalCalls
 from cowl.engine.snapshots import SnapshotCalls
 from cowl.engine.volumes import VolumeCalls
 
 
-class Engine(BuildCalls, ImageCalls, ContainerCalls, SnapshotCalls, VolumeCalls, RemovalCalls, DiskCalls):
+class Engine(
+    BuildCalls, ImageCalls, ContainerCalls, SnapshotCalls, VolumeCalls, RemovalCalls, DiskCalls, EventCalls
+):
     """A container engine on one store. Several engines, threads and processes may share a store.
 
     root      the store's directory; None: COWL_ROOT, else /var/lib/cowl for root, else

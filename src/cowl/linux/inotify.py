@@ -16,12 +16,13 @@ class DirectoryWatch:
     """Wakes up when a file in a directory is written, made or renamed. Raises OSError; close it."""
 
     def __init__(self, path: str) -> None:
+        self._fd = -1
         self._fd = call("inotify_init1", _CLOEXEC | _NONBLOCK)
         try:
             mask = _MODIFY | _MOVED_TO | _CREATE | _DELETE_SELF
             call("inotify_add_watch", self._fd, os.fsencode(path) + b"\0", mask)
         except BaseException:
-            os.close(self._fd)
+            self.close()
             raise
 
     def wait(self, seconds: float) -> None:
@@ -29,8 +30,20 @@ class DirectoryWatch:
         poller = select.poll()
         poller.register(self._fd, select.POLLIN)
         if poller.poll(int(seconds * 1000)):
-            os.read(self._fd, _EVENTS)
+            self.drain()
+
+    def fileno(self) -> int:
+        """A descriptor that becomes readable after a change, until `drain`; for poll(2)."""
+        return self._fd
+
+    def drain(self) -> None:
+        """Forgets the changes so far. There must be some."""
+        os.read(self._fd, _EVENTS)
 
     def close(self) -> None:
-        """Lets go of it."""
-        os.close(self._fd)
+        """Lets go of it. Idempotent; done by itself when nobody has it any more."""
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+    __del__ = close

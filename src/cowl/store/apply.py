@@ -15,6 +15,7 @@ from cowl.oci.reference import Reference
 from cowl.store.cache_mounts import CacheMounts
 from cowl.store.container_hold import is_held
 from cowl.store.garbage import delete, trashed
+from cowl.store.image_events import image_event
 from cowl.store.images import drop_image
 from cowl.store.sight import CACHE, CONTAINER, FAILED, IMAGE, SNAPSHOT, STEP, VOLUME, difference, see
 from cowl.value import Value
@@ -279,6 +280,8 @@ class _Removal:
                     f"DELETE FROM {table} WHERE reference = ? AND image = ?", (reference, target.id)
                 )
                 self._told += [(UNTAGGED, Reference.parse(reference).familiar)] * taken
+                if taken:
+                    image_event(self._transaction, target.id, "untag", Reference.parse(reference).familiar)
         if not target.goes:
             return
         before = len(self._deletion.dropped)

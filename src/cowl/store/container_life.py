@@ -5,6 +5,7 @@ from __future__ import annotations
 from cowl.linux.process import ProcessId
 from cowl.store.container_record import ACTIVE, NoSuchContainer
 from cowl.store.disk import overhead_bytes
+from cowl.store.event_log import end_events, start_events
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,13 +68,22 @@ class ContainerLife:
             )
             self._owner.retire(transaction)
 
-    def started(self, identity: str, process: ProcessId, *, again: bool = False, cgroup: str = "") -> None:
+    def started(
+        self,
+        identity: str,
+        process: ProcessId,
+        *,
+        again: bool = False,
+        attached: bool = False,
+        cgroup: str = "",
+    ) -> None:
         """Records the container's first process, and the cgroup that it has to itself.
 
         Raises NoSuchContainer.
 
-        again  its restart policy started it: the restarts are counted, and a wish stays. A user's own
-               start counts from zero and forgets what was wished before.
+        again     its restart policy started it: the restarts are counted, and a wish stays. A user's own
+                  start counts from zero and forgets what was wished before.
+        attached  its streams are somebody's, not a monitor's
         """
         with self._database.write() as transaction:
             changed = transaction.run(
@@ -94,6 +104,7 @@ class ContainerLife:
             )
             if not changed:
                 raise NoSuchContainer(identity)
+            start_events(transaction, identity, attached=attached)
 
     def pause(self, identity: str, *, paused: bool) -> bool:
         """Records that a running container was paused, or that a paused one goes on; False if it was not."""
@@ -117,6 +128,7 @@ class ContainerLife:
         Raises NoSuchContainer.
         """
         with self._database.write() as transaction:
+            end_events(transaction, identity, exit_code)
             changed = transaction.run(
                 "UPDATE containers SET state = 'restarting', exit_code = ?, finished_at = ?, oom_killed = ?,"
                 " pid = NULL, start_time = NULL, boot_id = NULL WHERE id = ?",
@@ -169,7 +181,9 @@ class ContainerLife:
     ) -> None:
         overhead = overhead_bytes(self._root.container(identity)) if measure else None
         now = self._clock()
-        if transaction.row("SELECT 1 FROM container_volumes WHERE container = ?", (identity,)):
+        volumes = transaction.row("SELECT 1 FROM container_volumes WHERE container = ?", (identity,))
+        end_events(transaction, identity, exit_code, volumes=bool(volumes))
+        if volumes:
             from cowl.store.volumes import note_use
 
             note_use(transaction, identity, now)

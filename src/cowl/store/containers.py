@@ -14,6 +14,7 @@ from cowl.store.container_record import ContainerRunning as ContainerRunning
 from cowl.store.container_record import NameInUse as NameInUse
 from cowl.store.container_record import NameUnchanged as NameUnchanged
 from cowl.store.container_record import NoSuchContainer as NoSuchContainer
+from cowl.store.event_log import KILLED, container_event
 from cowl.store.faults import from_os
 from cowl.store.fresh_upper import dress_root
 from cowl.store.garbage import delete
@@ -107,6 +108,7 @@ class Containers(ContainerLife):
                 from cowl.store.networks import enrol
 
                 enrol(transaction, identity, networks)
+            container_event(transaction, identity, "create")
         self._make_directories(identity, layer_keys, lasting)
         return self.get(identity)
 
@@ -140,12 +142,13 @@ class Containers(ContainerLife):
                 raise NameUnchanged(wanted)
             free = _free_name(transaction, wanted)
             transaction.run("UPDATE containers SET name = ? WHERE id = ?", (free, identity))
+            container_event(transaction, identity, "rename", {"oldName": f"/{row[0]}"})
 
-    def remove(self, identity: str, *, volumes: bool = False) -> None:
+    def remove(self, identity: str, *, volumes: bool = False, exit_code: int = KILLED) -> None:
         """Deletes a container with its upper, and its anonymous volumes with `volumes`.
 
-        These go in any case when it was to be removed at its end. Raises NoSuchContainer,
-        ContainerRunning.
+        These go in any case when it was to be removed at its end. `exit_code` is that of a run whose end is
+        not recorded. Raises NoSuchContainer, ContainerRunning.
         """
 
         def body(deletion: Deletion) -> None:
@@ -163,7 +166,7 @@ class Containers(ContainerLife):
                 from cowl.store.volumes import note_use
 
                 note_use(deletion.transaction, identity, self._clock())
-            deletion.drop_container(identity, volumes=volumes or None)
+            deletion.drop_container(identity, volumes=volumes or None, exit_code=exit_code)
             self._owner.retire(deletion.transaction)
 
         delete(self._database, body, "removing a container")

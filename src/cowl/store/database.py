@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from _thread import RLock
 
 from cowl.store import schema, sqlite
@@ -35,8 +36,9 @@ class Database:
     mutex, depth, lock_fd and connection are for Snapshot and Transaction alone.
     """
 
-    def __init__(self, root: RootDirectory) -> None:
+    def __init__(self, root: RootDirectory, clock: Callable[[], float] = time.time) -> None:
         self.root = root
+        self.clock = clock
         self._forked: Callable[[], None] | None = None
         self._open()
 

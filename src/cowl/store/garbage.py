@@ -11,6 +11,7 @@ import os
 
 from cowl.linux.files import remove_tree
 from cowl.linux.process import ProcessId
+from cowl.store.event_log import KILLED, container_event, end_events
 from cowl.store.faults import StoreFull, from_os
 from cowl.store.reserve import hold_reserve, release_reserve
 from cowl.value import Value
@@ -64,10 +65,11 @@ class Deletion:
         if _rename(source, target):
             self.in_trash.append(target)
 
-    def drop_container(self, identity: str, *, volumes: bool | None = None) -> None:
+    def drop_container(self, identity: str, *, volumes: bool | None = None, exit_code: int = KILLED) -> None:
         """Deletes a container's row and directory, and its stack if it was the last to use it.
 
-        volumes  whether its anonymous volumes go too; None: if it was to be removed at its end
+        volumes    whether its anonymous volumes go too; None: if it was to be removed at its end
+        exit_code  of its run, if the end of that is not recorded
         """
         found = self.transaction.row(
             "SELECT stack, auto_remove, EXISTS (SELECT 1 FROM container_volumes WHERE container = id)"
@@ -76,6 +78,8 @@ class Deletion:
         )
         going = found is not None and found[2] and (found[1] if volumes is None else volumes)
         mine = self._volumes_of(identity) if going else ()
+        end_events(self.transaction, identity, exit_code, volumes=bool(found and found[2]))
+        container_event(self.transaction, identity, "destroy")
         self.transaction.run("DELETE FROM containers WHERE id = ?", (identity,))
         self.discard("container", identity, self._root.container(identity))
         if found:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 
 from cowl.oci.digest import Digest
-from cowl.oci.reference import InvalidReference, Reference
+from cowl.oci.reference import InvalidReference, Reference, familiar_name
 from cowl.store.garbage import delete
+from cowl.store.image_events import added_events, image_event
 from cowl.store.image_record import AmbiguousId as AmbiguousId
 from cowl.store.image_record import ImageRecord as ImageRecord
 from cowl.store.image_record import ImageSummary as ImageSummary
@@ -50,10 +51,12 @@ class Images:
         references: Sequence[Reference | str] = (),
         repo_digests: Sequence[Reference | str] = (),
         built: BuiltImage | None = None,
+        action: str = "",
     ) -> ImageRecord:
         """Adds an image and its names in one durable transaction; what had a name before loses it.
 
-        Idempotent: an image that is there already gets the names. `built` says how it was built, if it was.
+        Idempotent: an image that is there already gets the names. `built` says how it was built, if it was;
+        `action`, as events have it, how else it came.
         Raises NoSuchLayer, StoreFull.
         """
         identity = Digest.of(config_bytes)
@@ -76,6 +79,7 @@ class Images:
 
                 write_built(transaction, identity, built)
             self._leases.let_go(transaction, layer_keys)
+            added_events(transaction, identity, action, references, repo_digests)
             return self._read(identity)  # another may remove it as soon as it is there
 
     def built(self, image_id: str) -> BuiltImage | None:
@@ -90,12 +94,16 @@ class Images:
             if not transaction.row("SELECT 1 FROM images WHERE id = ?", (image_id,)):
                 raise NoSuchImage(image_id)
             _set_tag(transaction, image_id, reference)
+            added_events(transaction, image_id, "", (_tagged(reference),), ())
 
     def untag(self, reference: Reference | str) -> None:
         """Takes a name away; the image stays, perhaps without any. Raises NoSuchImage."""
         with self._database.write(durable=True, doing="untagging an image") as transaction:
-            if not transaction.run("DELETE FROM tags WHERE reference = ?", (_tagged(reference),)):
+            row = transaction.row("SELECT image FROM tags WHERE reference = ?", (_tagged(reference),))
+            if row is None:
                 raise NoSuchImage(str(reference))
+            transaction.run("DELETE FROM tags WHERE reference = ?", (_tagged(reference),))
+            image_event(transaction, row[0], "untag", familiar_name(_tagged(reference)))
 
     def find(self, text: str) -> ImageRecord:
         """The image of a name, an ID, or the beginning of an ID with or without `sha256:`.
@@ -292,6 +300,7 @@ def drop_image(deletion: Deletion, image_id: str) -> None:
     row = deletion.transaction.row("SELECT stack FROM images WHERE id = ?", (image_id,))
     if row is None:
         raise NoSuchImage(image_id)
+    image_event(deletion.transaction, image_id, "delete")
     deletion.transaction.run("DELETE FROM images WHERE id = ?", (image_id,))
     deletion.drop_stack(row[0])
 

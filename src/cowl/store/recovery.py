@@ -14,6 +14,7 @@ import select
 
 from cowl.linux.process import NoSuchProcess, ProcessId, boot_id
 from cowl.store.container_record import ACTIVE
+from cowl.store.event_log import end_events
 from cowl.store.garbage import delete
 from cowl.store.owner import LOCK_PREFIX, is_alive
 
@@ -163,6 +164,7 @@ class _Reconciliation:
 
         for identity, state, auto_remove in rows:
             if state in ACTIVE:
+                end_events(self._transaction, identity, _KILLED, volumes=True)
                 note_use(self._transaction, identity, self._now)
             if auto_remove or not os.path.isdir(f"{self._root.container(identity)}/work"):
                 self._deletion.drop_container(identity)

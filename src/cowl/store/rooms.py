@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from cowl.store.cache_mounts import CacheMounts
     from cowl.store.database import Database
     from cowl.store.downloads import Downloads
+    from cowl.store.events import Events
     from cowl.store.failed_steps import FailedSteps
     from cowl.store.measures import Measures
     from cowl.store.networks import Networks
@@ -75,6 +76,13 @@ class StoreRooms:
         from cowl.store.blobs import Blobs
 
         return Blobs(self._database)
+
+    @property
+    def events(self) -> Events:
+        """What happened; likewise. Most of it is written by what does it, see `event_log`."""
+        from cowl.store.events import Events
+
+        return Events(self._database)
 
     @property
     def volumes(self) -> Volumes:

@@ -275,6 +275,14 @@ CREATE TABLE published_ports (
 CREATE INDEX published_ports_by_container ON published_ports (container);
 """,
     """
+-- What happened, in order, as `cowl events` tells it; only the newest are kept. `attributes` is a JSON
+-- object, `labels` a JSON list of pairs or ''.
+CREATE TABLE events (
+    id INTEGER PRIMARY KEY, time_ns INTEGER NOT NULL, type TEXT NOT NULL, action TEXT NOT NULL,
+    actor TEXT NOT NULL, attributes TEXT NOT NULL, labels TEXT NOT NULL
+);
+""",
+    """
 -- The cgroup that a container's last run had to itself ('' for none), and whether the kernel killed in it
 -- for memory.
 ALTER TABLE containers ADD COLUMN cgroup TEXT NOT NULL DEFAULT '';

@@ -55,7 +55,7 @@ class Store(StoreTrees):
         fresh = not root.check()
         if fresh:
             root.make()
-        database = Database(root)
+        database = Database(root, clock)
         try:
             if fresh:
                 hold_reserve(root.reserve)

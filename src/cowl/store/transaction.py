@@ -64,6 +64,10 @@ class Transaction:
         self._doing = doing
         self._undo: list[Callable[[], object]] = []
 
+    def now(self) -> float:
+        """Seconds since the epoch, by the store's clock."""
+        return self._database.clock()
+
     def undo(self, action: Callable[[], object]) -> None:
         """Has `action` run, under the lock, if the transaction is rolled back: the last one first."""
         self._undo.append(action)

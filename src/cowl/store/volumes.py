@@ -9,6 +9,7 @@ import json
 import os
 
 from cowl.linux.files import fsync_dir, remove_tree
+from cowl.store.event_log import write_event
 from cowl.store.faults import from_os
 from cowl.store.garbage import delete
 from cowl.store.rows import volume_rows
@@ -180,6 +181,7 @@ def _make(
     transaction.run(
         "INSERT INTO volumes VALUES (?, ?, ?, ?, ?, 0, 0, 0)", (name, anonymous, labels, now, now)
     )
+    write_event(transaction, "volume", "create", name, {"driver": "local"})
     return True
 
 
@@ -217,4 +219,5 @@ def drop_volume(deletion: Deletion, name: str, directory: str) -> None:
     if users:
         raise VolumeInUse(name, users)
     deletion.transaction.run("DELETE FROM volumes WHERE name = ?", (name,))
+    write_event(deletion.transaction, "volume", "destroy", name, {"driver": "local"})
     deletion.discard("volume", name, directory)

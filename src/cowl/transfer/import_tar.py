@@ -65,7 +65,7 @@ def import_tar(
         lease.pin(layer.key)
         image = _image(config, layer.diff_id, message, platform or Platform.host(), clock())
         names = (reference.with_default_tag(),) if reference else ()
-        return store.images.add(image.serialize(), (layer.key,), references=names)
+        return store.images.add(image.serialize(), (layer.key,), references=names, action="import")
 
 
 def _layer(stream: BinaryIO, store: Store) -> Layer:

@@ -80,7 +80,7 @@ def _add(store: Store, config_bytes: bytes, keys: tuple[str, ...], resolved: Res
     reference = resolved.reference
     names = () if reference.digest else (reference,)
     digests = (reference.with_digest(resolved.digest),)
-    return store.images.add(config_bytes, keys, references=names, repo_digests=digests)
+    return store.images.add(config_bytes, keys, references=names, repo_digests=digests, action="pull")
 
 
 def _known(store: Store, resolved: Resolved) -> ImageRecord | None:

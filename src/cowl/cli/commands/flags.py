@@ -14,6 +14,7 @@ _TABLES = """'table':            Print output in table format with column header
 
 FORMAT = Flag("format", "", TEXT, _TEMPLATES.format(table=_TABLES))
 FORMAT_OBJECT = Flag("format", "f", TEXT, _TEMPLATES.format(table=""))
+FORMAT_EVENTS = Flag("format", "", TEXT, _TEMPLATES.format(table=""))
 FILTER = Flag("filter", "f", LIST, "Filter output based on conditions provided", "filter")
 DRY_RUN = Flag("dry-run", "", BOOL, "Only show what would be removed, what stays and why, and what it frees")
 JSON = Flag("json", "", BOOL, "Print the plan, or what was done, as JSON")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cowl.cli.commands.flags import DRY_RUN, FORCE, FORMAT, FORMAT_OBJECT, JSON
+from cowl.cli.commands.flags import DRY_RUN, FILTER, FORCE, FORMAT, FORMAT_EVENTS, FORMAT_OBJECT, JSON
 from cowl.cli.grammar import BOOL, LIST, TEXT, Command, Flag
 
 SYSTEM = (
@@ -17,6 +17,20 @@ SYSTEM = (
             Flag("json", "", BOOL, "Print the result as JSON"),
         ),
         ("system dedupe",),
+    ),
+    Command(
+        "events",
+        "Get real time events from the store",
+        "[OPTIONS]",
+        "events:events",
+        (0, 0),
+        (
+            FILTER,
+            FORMAT_EVENTS,
+            Flag("since", "", TEXT, "Show all events created since timestamp"),
+            Flag("until", "", TEXT, "Stream events until this timestamp"),
+        ),
+        ("system events",),
     ),
     Command(
         "info",

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import Any
 
-__all__ = ["TemplateError", "TemplateSyntaxError", "render_object", "render_rows"]
+TEMPLATE_ERROR = 64  # Docker's exit code, of commands that look at a template first
+
+__all__ = ["TEMPLATE_ERROR", "TemplateError", "TemplateSyntaxError", "render_object", "render_rows"]
 
 
 def render_rows(text: str, rows: Iterable[Mapping[str, Any]], headers: Mapping[str, str]) -> str:

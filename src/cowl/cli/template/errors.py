@@ -6,16 +6,19 @@ from cowl.errors import Invalid
 
 
 class TemplateError(Invalid):
-    """The template asks for something that is not there, or calls a function wrongly."""
+    """The template asks for something that is not there, or calls a function wrongly.
+
+    `exit_status` is the one that the command wants for it, if any.
+    """
+
+    exit_status: int | None = None
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(f"template: {message}", hint=hint)
 
 
 class TemplateSyntaxError(TemplateError):
-    """The template does not parse. `exit_status` is the one that the command wants for it, if any."""
-
-    exit_status: int | None = None
+    """The template does not parse."""
 
     def __init__(self, message: str, line: int) -> None:
         super().__init__(f":{line}: {message}")

@@ -78,7 +78,14 @@ class ContainerLife(ContainerFacts):
         if self._running is None:
             self._record = stop(self._service, self._record, chosen, limit)
             return self.exit_code
-        self._service.signal(self._record, chosen)
+        if not self._service.signal(self._record, chosen):
+            return self.wait(limit)
+        try:
+            return self._await_end(limit)
+        finally:
+            self._service.store.events.note_container(self._record, "stop")
+
+    def _await_end(self, limit: float | None) -> int:
         try:
             return self.wait(limit)
         except RunTimeout:
@@ -98,7 +105,9 @@ class ContainerLife(ContainerFacts):
             self._running = None
         chosen = signal or self.settings.stop_signal or "TERM"
         stop(self._service, self._record, chosen, limit, wish=RESTART)
-        return self.start(detach=True)
+        self.start(detach=True)
+        self._service.store.events.note_container(self._record, "restart")
+        return self
 
     def rename(self, name: str) -> None:
         """Gives it another name; its host name stays. All or nothing, whether it runs or not.
