@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from cowl.config import Config as Config
     from cowl.container.copier import Copied as Copied
     from cowl.container.handle.container import Container as Container
+    from cowl.container.health_state import HealthResult as HealthResult
+    from cowl.container.health_state import HealthState as HealthState
     from cowl.container.logs import LogEntry as LogEntry
     from cowl.container.output_log import OutputLog as OutputLog
     from cowl.container.result import CompletedRun as CompletedRun
@@ -85,6 +87,8 @@ _HOMES = {
     "Excess": "cowl.accounting.budget",
     "Explanation": "cowl.accounting.explanation",
     "Finding": "cowl.dockerfile.checks.finding",
+    "HealthResult": "cowl.container.health_state",
+    "HealthState": "cowl.container.health_state",
     "HistoryRow": "cowl.image.history",
     "Image": "cowl.image.view",
     "ImageOutput": "cowl.outputs",

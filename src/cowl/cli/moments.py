@@ -15,7 +15,7 @@ def parse(flag: str, text: str, now: int) -> int | None:
     """Nanoseconds since the epoch, like `now`; None for "". Raises InvalidMoment."""
     if not text:
         return None
-    ago = _duration(text)
+    ago = duration(text)
     if ago is not None:
         return now - ago
     seconds, point, fraction = text.partition(".")
@@ -38,8 +38,8 @@ def _date(flag: str, text: str) -> int:
     return int(whole) * 10**9 + moment.microsecond * 1000
 
 
-def _duration(text: str) -> int | None:
-    """Go's: "1h30m", "1.5s", "-2m"; None if it is none."""
+def duration(text: str) -> int | None:
+    """Nanoseconds of Go's "1h30m", "1.5s", "-2m"; None if it is none. `text` is not empty."""
     sign, rest = (-1, text[1:]) if text[0] == "-" else (1, text.removeprefix("+"))
     total, at = 0.0, 0
     while at < len(rest):

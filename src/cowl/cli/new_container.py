@@ -6,6 +6,7 @@ import os
 import sys
 
 from cowl import Invalid, NotFound
+from cowl.cli.health_flags import HEALTH
 from cowl.cli.limit_flags import limits
 from cowl.cli.networking import networking
 from cowl.cli.pairs import environment, labels
@@ -107,7 +108,17 @@ def options(call: Call) -> dict[str, Any]:
         **_confinement(call),
         **networking(call),
         **limits(call),
+        **_health(call),
     }
+
+
+def _health(call: Call) -> dict[str, Any]:
+    """Loaded for whoever asks for something."""
+    if not any(call.given(flag.name) for flag in HEALTH):
+        return {}
+    from cowl.cli.health import health
+
+    return health(call)
 
 
 def _confinement(call: Call) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cowl.cli.build_flags import PLATFORM
 from cowl.cli.grammar import BOOL, INT, LIST, TEXT, Flag
+from cowl.cli.health_flags import HEALTH
 from cowl.cli.limit_flags import LIMITS
 from cowl.cli.networking_flags import NETWORKING
 
@@ -18,6 +19,7 @@ PROCESS = (
 )
 RUN = (
     *PROCESS,
+    *HEALTH,
     *NETWORKING,
     *LIMITS,
     Flag("cap-add", "", LIST, "Add Linux capabilities"),

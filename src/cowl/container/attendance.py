@@ -26,6 +26,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, NoReturn
 
+    from cowl.container.health_checks import HealthChecks
+
 HANG_UP, INTERRUPT, QUIT, WAKE, TERMINATE = 1, 2, 3, 10, 15  # SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGTERM
 HEARD = (HANG_UP, INTERRUPT, QUIT, WAKE, TERMINATE)
 _KILL = 9
@@ -46,6 +48,7 @@ class Task(Value):
     log_bytes, log_files of the log; -1 files: nothing is kept
     stop_signal, stop_ms how it is stopped when we are; -1: it is never killed
     code, asked          how it ended, and whether we were asked to stop it
+    health               when its health is looked at, see `Health.schedule`; "": never
     """
 
     root: str
@@ -68,6 +71,7 @@ class Task(Value):
     stop_ms: int = 0
     code: int = 0
     asked: int = 0
+    health: str = ""
 
     def words(self) -> list[str]:
         """The inverse of `from_words`."""
@@ -156,8 +160,11 @@ class Attendance:
         _fork_guard(task.pidfd, task.listener)
         if task.listener >= 0:
             os.close(task.listener)
+        checks = self._health_checks()
         give_back()
         self.loop.run(lambda: self._over)
+        if checks is not None:
+            checks.close()
         self.output.close()
         code = os.waitstatus_to_exitcode(os.waitpid(task.pid, 0)[1])
         ended = task.replace(
@@ -166,6 +173,14 @@ class Attendance:
             asked=int(self._asked),
         )
         change_to("monitor:resume", ended)
+
+    def _health_checks(self) -> HealthChecks | None:
+        """Only containers that have some pay for them."""
+        if not self._task.health:
+            return None
+        from cowl.container.health_checks import HealthChecks
+
+        return HealthChecks(self.loop, self._task)
 
     def _end(self) -> None:
         self._over = True

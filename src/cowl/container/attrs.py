@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from cowl.container.health_state import HealthState
     from cowl.container.mounts import Mount
     from cowl.container.options import Settings
     from cowl.store.containers import ContainerRecord
@@ -18,11 +19,15 @@ if TYPE_CHECKING:
 
 
 def container_attrs(
-    record: ContainerRecord, settings: Settings, volume_path: Callable[[str], str]
+    record: ContainerRecord,
+    settings: Settings,
+    volume_path: Callable[[str], str],
+    health: HealthState | None = None,
 ) -> dict[str, Any]:
     """Docker's keys in Docker's order; what cowl does not have is left out rather than made up.
 
     volume_path  gives the place on the host of a volume's files, by its name
+    health       None where it has no health check
     """
     return {
         "Id": record.id,
@@ -41,6 +46,7 @@ def container_attrs(
             "Error": record.error,
             "StartedAt": rfc3339(record.started_at),
             "FinishedAt": rfc3339(record.finished_at),
+            **({"Health": health.attrs()} if health is not None else {}),
         },
         "Image": str(record.image_id),
         "LogPath": "" if settings.log_driver == "none" else f"{record.directory}/log/container.log",
@@ -69,6 +75,7 @@ def container_attrs(
             "OpenStdin": settings.open_stdin,
             "Env": list(settings.env),
             "Cmd": list(settings.args[len(settings.entrypoint) :]),
+            **({"Healthcheck": settings.health.attrs()} if settings.health is not None else {}),
             "Image": settings.image,
             "Volumes": {mount.target: {} for mount in settings.mounts if _is_anonymous(mount)} or None,
             "WorkingDir": settings.cwd,

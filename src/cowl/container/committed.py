@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def committed_config(settings: Settings, base: ContainerConfig) -> ContainerConfig:
-    """The config that `docker commit` writes: the container's, whose ports and health check are its image's.
+    """The config that `docker commit` writes: the container's, whose ports are its image's.
 
     base  the config of the container's image. Its SHELL and ONBUILD are not inherited, as with Docker
     """
@@ -23,6 +23,7 @@ def committed_config(settings: Settings, base: ContainerConfig) -> ContainerConf
         cmd=command or None,
         working_dir=settings.cwd if settings.cwd != "/" else base.working_dir and "/",
         labels=tuple(sorted(settings.labels)),
+        healthcheck=_healthcheck(settings),
         volumes=tuple(sorted({*base.volumes, *anonymous})),
         stop_signal=settings.stop_signal or base.stop_signal,
         shell=None,
@@ -30,6 +31,14 @@ def committed_config(settings: Settings, base: ContainerConfig) -> ContainerConf
         args_escaped=False,
         stop_timeout=None,
     )
+
+
+def _healthcheck(settings: Settings) -> str:
+    if settings.health is None:
+        return ""
+    import json
+
+    return json.dumps(settings.health.attrs(), separators=(",", ":"))
 
 
 def _environment(settings: Settings, base: ContainerConfig) -> tuple[str, ...]:

@@ -71,6 +71,12 @@ def _limits() -> tuple[Callable[..., Value], type[Value]]:
     return make_limits, Limits
 
 
+def _health() -> tuple[Callable[..., Value], type[Value]]:
+    from cowl.container.health import Health, make_health
+
+    return make_health, Health
+
+
 # A group's field: the keywords that make it, and what gives its maker and its class.
 _GROUPS: dict[str, tuple[tuple[str, ...], Callable[[], tuple[Callable[..., Value], type[Value]]]]] = {
     "confinement": (
@@ -94,6 +100,13 @@ _GROUPS: dict[str, tuple[tuple[str, ...], Callable[[], tuple[Callable[..., Value
             *("cpuset_mems", "pids_limit", "blkio_weight", "ulimits", "shm_size", "cgroup_parent"),
         ),
         _limits,
+    ),
+    "health": (
+        (
+            *("health_cmd", "health_interval", "health_timeout", "health_retries"),
+            *("health_start_period", "health_start_interval", "no_healthcheck"),
+        ),
+        _health,
     ),
 }
 NAMES = tuple(_GROUPS)

@@ -60,6 +60,13 @@ class RunKeywords(TypedDict, total=False):
     ulimits: Mapping[str, int | str | tuple[int, int]] | Sequence[str]
     shm_size: int | str
     cgroup_parent: str
+    health_cmd: str | Sequence[str]
+    health_interval: float
+    health_timeout: float
+    health_retries: int
+    health_start_period: float
+    health_start_interval: float
+    no_healthcheck: bool
     restart: str
     stop_signal: str
     stop_timeout: int | None

@@ -90,6 +90,7 @@ class Containers:
         self._owner = os.getpid()
         self._started: dict[str, ContainerLife] = {}  # here, and not known to have ended
         self._standby = StandbyMonitor()
+        self._helpers: list[int] = []  # processes that have ended, or will in a moment
 
     def find(self, name: str) -> Container:
         """By name, ID or unambiguous ID prefix. Raises NotFound, Conflict."""
@@ -155,7 +156,20 @@ class Containers:
         begin = self._runtime(record.settings.get("runtime", "")).start
         running, record = self.begin(record, stdio, begin, claimed=claimed)
         box = self._started[record.id] = Container(self, record, running)
+        if box.settings.health is not None:
+            self._watch_health(box)
         return box
+
+    def _watch_health(self, box: Container) -> None:
+        """One in the foreground has no monitor that would."""
+        from cowl.container.health_watch import start_watch
+
+        schedule = box.settings.health.schedule() if box.settings.health else ""
+        try:
+            watch = start_watch(self.config, box.record, schedule, mapped=is_mapped(box.settings))
+        except NoSuchProcess:
+            return  # it has ended already
+        self._helpers.append(watch)
 
     def begin(
         self,
@@ -208,6 +222,10 @@ class Containers:
         attached: bool,
     ) -> tuple[Begun, ContainerRecord]:
         settings = Settings.from_json(record.settings)
+        if settings.health is not None:
+            from cowl.container.health_state import begin_health
+
+            begin_health(record.directory)
         try:
             connection = prepare(self.store, record, settings)
             bundle = make_bundle(self.store, record, settings, connection)
@@ -247,6 +265,11 @@ class Containers:
         self._standby.close()
         for box in [*self._started.values()]:
             box.__exit__(None, None, None)
+        while self._helpers:
+            try:
+                os.waitpid(self._helpers.pop(), 0)
+            except ChildProcessError:
+                pass  # the program that we are in ignores SIGCHLD, or waits for whatever comes
 
     def look(self, record: ContainerRecord, running: Running | None) -> ContainerRecord:
         """The row as it is now; of our own container that has ended meanwhile the end is recorded."""

@@ -159,6 +159,7 @@ class Monitor:
             log_files=-1 if settings.log_driver == NONE else rotation.max_files,
             stop_signal=signal_number(settings.stop_signal or "TERM"),
             stop_ms=int(max(settings.stop_seconds, -1) * 1000),
+            health=settings.health.schedule() if settings.health is not None else "",
             **streams,
         )
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from cowl.container.confinement import Confinement
+    from cowl.container.health import Health
     from cowl.container.limits import Limits
     from cowl.container.mounts import Mount
     from cowl.container.networking import Networking
@@ -36,6 +37,7 @@ class RunOptions(Value):
     networking  what else was asked of its networks, ports and names; None: nothing was
     confinement what it may more or less than others; None: nothing was asked
     limits      its share of the machine; None: nothing was asked
+    health      how its health is looked at, where that is not as the image says; None: it is
     restart     "no", "on-failure", "on-failure:3", "always" or "unless-stopped"; for detached ones
     stop_timeout  seconds between the stop signal and SIGKILL, -1 for ever; None: 10
     log_options   max-size and max-file of the driver "json-file"; "none" has none
@@ -58,6 +60,7 @@ class RunOptions(Value):
     confinement: Confinement | None = None
     networking: Networking | None = None
     limits: Limits | None = None
+    health: Health | None = None
     restart: str = "no"
     stop_signal: str = ""
     stop_timeout: int | None = None
@@ -71,6 +74,7 @@ class Settings(Value):
 
     binds   words as the caller gave them; mounts: what they and the image's volumes came to, in order
     exposed "80/tcp" words: of the image, of the caller, and what is published
+    health  how its health is looked at; None: it is not
     """
 
     image: str
@@ -92,6 +96,7 @@ class Settings(Value):
     networking: Networking | None = None
     exposed: tuple[str, ...] = ()
     limits: Limits | None = None
+    health: Health | None = None
     restart: str = "no"
     stop_timeout: int | None = None
     log_driver: str = "json-file"
@@ -170,6 +175,7 @@ def fold(image: str, config: ContainerConfig, command: Sequence[str], options: R
         exposed=exposed,
         runtime=options.runtime or "embedded",
         limits=options.limits,
+        health=_fold_health(config, options),
     )
 
 
@@ -190,6 +196,14 @@ def _fold_networking(config: ContainerConfig, options: RunOptions) -> tuple[str,
     if asked is not None:
         networking.check_networking(network, asked, options.hostname)
     return network, networking.exposed_ports(config, asked)
+
+
+def _fold_health(config: ContainerConfig, options: RunOptions) -> Health | None:
+    if not config.healthcheck and options.health is None:
+        return None
+    from cowl.container.health import fold_health
+
+    return fold_health(config, options.health)
 
 
 def _check_life(options: RunOptions) -> None:

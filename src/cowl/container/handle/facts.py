@@ -9,6 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Self
 
+    from cowl.container.health_state import HealthState
     from cowl.container.lifecycle import Containers
     from cowl.runtime.protocol import Running
     from cowl.store.containers import ContainerRecord
@@ -79,6 +80,15 @@ class ContainerFacts:
         return self._record.state
 
     @property
+    def health(self) -> HealthState | None:
+        """What the probes of its health check say by now; None where it has no health check."""
+        if self.settings.health is None:
+            return None
+        from cowl.container.health_state import read_health
+
+        return read_health(self._record.directory)
+
+    @property
     def exit_code(self) -> int:
         """0 to 255; 0 while it runs."""
         return self._record.exit_code
@@ -122,7 +132,8 @@ class ContainerFacts:
         """The JSON value of `docker container inspect`."""
         from cowl.container.attrs import container_attrs
 
-        return container_attrs(self._record, self.settings, self._service.store.directory.volume_data)
+        place = self._service.store.directory.volume_data
+        return container_attrs(self._record, self.settings, place, self.health)
 
     def __repr__(self) -> str:
         return f"<Container {self.id[:12]} {self.name} {self.state}>"
