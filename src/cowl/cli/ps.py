@@ -9,10 +9,11 @@ from cowl.cli.text import command_line, ellipsis, quoted, short_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from cowl import Container, Engine
+    from cowl import Container
     from cowl.cli.call import Call
+    from cowl.cli.container_filters import Wanted
     from cowl.cli.rows import Row
 
 HEADERS = {
@@ -33,8 +34,6 @@ HEADERS = {
     "Networks": "NETWORKS",
 }
 COLUMNS = ("ID", "Image", "Command", "RunningFor", "Status", "Ports", "Names")
-FILTERS = ("ancestor", "exited", "id", "label", "name", "status", "volume")
-STATES = ("created", "dead", "exited", "paused", "removing", "restarting", "running")
 COMMAND_ROOM = 20
 
 
@@ -43,15 +42,11 @@ def list_containers(call: Call) -> int:
     last = 1 if call.on("latest") else call.number("last")
     size = call.on("size")
     with call.engine() as engine:
-        wanted = {}
-        if call.many("filter"):
-            from cowl.cli import filters
-
-            wanted = filters.parse(call.many("filter"), FILTERS)
-        every = call.on("all") or last > 0 or "status" in wanted or "exited" in wanted
+        wanted = _wanted(call.many("filter"))
+        every = call.on("all") or last > 0 or (wanted is not None and wanted.every)
         containers = engine.containers(all=every)
-        if wanted:
-            containers = _filtered(engine, containers, wanted)
+        if wanted is not None:
+            containers = wanted.among(engine, containers)
         shown = containers[:last] if last > 0 else containers
         found = container_rows(
             shown,
@@ -63,6 +58,14 @@ def list_containers(call: Call) -> int:
         columns = (*COLUMNS, "Size") if size else COLUMNS
         rows.write(found, HEADERS, columns, call.text("format"), quiet=call.on("quiet"))
     return 0
+
+
+def _wanted(words: Sequence[str]) -> Wanted | None:
+    if not words:
+        return None
+    from cowl.cli.container_filters import Wanted
+
+    return Wanted(words)
 
 
 def container_rows(
@@ -101,16 +104,25 @@ def _row(container: Container, image: str, now: float, full: bool, sizes: bool) 
         "RunningFor": human.ago(container.created_at, now),
         "Ports": "",
         "State": container.state,
-        "Status": human.container_status(
-            container.state, container.exit_code, container.started_at, container.finished_at, now
-        ),
+        "Status": _status(container, now),
         "Size": size_text(*container.size()) if sizes else "0B",
         "Labels": ",".join(sorted(f"{key}={value}" for key, value in labels.items())),
         "Label": _label(labels),
         "Mounts": ",".join(each.source if full else ellipsis(each.source, 15) for each in mounts),
         "LocalVolumes": str(sum(each.kind == "volume" for each in mounts)),
-        "Networks": settings.network,
+        "Networks": ",".join(container.network_names),
     }
+
+
+def _status(container: Container, now: float) -> str:
+    """With its health, where that is looked at."""
+    said = human.container_status(
+        container.state, container.exit_code, container.started_at, container.finished_at, now
+    )
+    health = container.health if container.state == "running" else None
+    if health is None:
+        return said
+    return f"{said} ({'health: starting' if health.status == 'starting' else health.status})"
 
 
 def size_text(written: int, virtual: int) -> str:
@@ -121,33 +133,3 @@ def size_text(written: int, virtual: int) -> str:
 def _label(labels: dict[str, str]) -> Callable[[str], str]:
     """The template method {{.Label "key"}}."""
     return lambda key: labels.get(key, "")
-
-
-def _filtered(engine: Engine, containers: list[Container], wanted: dict[str, list[str]]) -> list[Container]:
-    from cowl.cli.filters import InvalidFilter
-
-    unknown = [state for state in wanted.get("status", ()) if state not in STATES]
-    if unknown:
-        raise InvalidFilter(
-            f"invalid value for status filter: {unknown[0]!r}", hint=f"The states are {', '.join(STATES)}."
-        )
-    images = set(engine.image_ids(wanted.get("ancestor", ())).values())
-    if "ancestor" in wanted:
-        containers = [box for box in containers if box.image_id in images]
-    return [box for box in containers if _passes(box, wanted)]
-
-
-def _passes(box: Container, wanted: dict[str, list[str]]) -> bool:
-    from cowl.cli.filters import expression, labels_match
-
-    checks: dict[str, Callable[[str], bool]] = {
-        "name": lambda text: expression(text.removeprefix("/")).search(box.name) is not None,
-        "id": lambda text: box.id.startswith(text),
-        "status": lambda text: box.state == text,
-        "volume": lambda text: any(text in (each.source, each.target) for each in box.settings.mounts),
-        "exited": lambda text: box.state == "exited" and str(box.exit_code) == text,
-    }
-    for key, passes in checks.items():
-        if key in wanted and not any(passes(value) for value in wanted[key]):
-            return False
-    return labels_match(wanted.get("label", ()), box.labels)

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from cowl.cli import history, images, names, ps
+from cowl.cli.container_filters import Wanted
+from cowl.cli.filters import InvalidFilter
 from cowl.cli.rows import rendered
 from cowl.cli.template import TemplateError
 from cowl.oci.reference import Reference
@@ -159,8 +161,12 @@ def container(**changes: Any) -> Any:
             "finished_at": NOW - 5,
             "labels": {"b": "2", "a": "1"},
             "settings": SimpleNamespace(
-                mounts=(SimpleNamespace(kind="bind", source="/very/long/source/path"),), network="none"
+                mounts=(SimpleNamespace(kind="bind", source="/very/long/source/path", target="/data"),)
             ),
+            "network_names": ("none",),
+            "health": None,
+            "exposed": ("80/tcp", "81/tcp"),
+            "to_publish": ("81/tcp",),
             "size": lambda: (10_000, 1_990_000),
             **changes,
         }
@@ -211,22 +217,77 @@ def test_a_container_whose_image_lost_its_name() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "passes"),
+    ("words", "passes"),
     [
-        ({"name": ["curie"]}, True),
-        ({"name": ["^clever_", "x"]}, True),
-        ({"name": ["/clever"]}, True),
-        ({"name": ["("]}, False),
-        ({"id": ["fedc"]}, True),
-        ({"id": ["dcba"]}, False),
-        ({"status": ["running", "exited"]}, True),
-        ({"status": ["running"]}, False),
-        ({"exited": ["3"]}, True),
-        ({"exited": ["0"]}, False),
-        ({"label": ["a=1", "b"]}, True),
-        ({"label": ["a=1", "c"]}, False),
-        ({"name": ["curie"], "status": ["running"]}, False),
+        (["name=curie"], True),
+        (["name=^clever_", "name=x"], True),
+        (["name=/clever"], True),
+        (["name=^/clever_curie$"], True),
+        (["name=("], False),
+        (["id=fedc"], True),
+        (["id=dcba"], False),
+        (["status=running", "status=exited"], True),
+        (["status=running"], False),
+        (["exited=3"], True),
+        (["exited=0"], False),
+        (["label=a=1", "label=b"], True),
+        (["label=a=1", "label=c"], False),
+        (["name=curie", "status=running"], False),
+        (["volume=/data"], True),
+        (["volume=data"], False),
+        (["network=none"], True),
+        (["network=host"], False),
+        (["publish=81"], True),
+        (["publish=80"], False),
+        (["expose=80/tcp"], True),
+        (["expose=79-80"], True),
+        (["expose=80/udp"], False),
+        (["health=none"], True),
+        (["health=healthy", "health=starting"], False),
     ],
 )
-def test_filters_of_containers(wanted: dict[str, list[str]], passes: bool) -> None:
-    assert ps._passes(container(), wanted) is passes
+def test_filters_of_containers(words: list[str], passes: bool) -> None:
+    assert Wanted(words)._passes(container()) is passes
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "colour=red",
+        "status=walking",
+        "health=fine",
+        "exited=x",
+        "is-task=true",
+        "publish=x",
+        "expose=80/",
+        "name",
+    ],
+)
+def test_odd_filters_are_refused(word: str) -> None:
+    with pytest.raises(InvalidFilter):
+        Wanted([word])._passes(container())
+
+
+def test_a_status_tells_the_health() -> None:
+    def status(state: str, health: str) -> object:
+        box = container(state=state, health=SimpleNamespace(status=health))
+        return ps.container_rows([box], NOW)[0]["Status"]
+
+    assert status("running", "starting") == "Up About a minute (health: starting)"
+    assert status("running", "healthy") == "Up About a minute (healthy)"
+    assert status("running", "unhealthy") == "Up About a minute (unhealthy)"
+    assert status("paused", "healthy") == "Up About a minute (Paused)"
+    assert status("exited", "healthy") == "Exited (3) 5 seconds ago"
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        ("created", "Created"),
+        ("restarting", "Restarting (3) 5 seconds ago"),
+        ("dead", "Dead"),
+        ("running", "Up About a minute"),
+    ],
+)
+def test_the_status_of_every_state(state: str, said: str) -> None:
+    assert ps.container_rows([container(state=state)], NOW)[0]["Status"] == said

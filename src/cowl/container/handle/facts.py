@@ -70,6 +70,33 @@ class ContainerFacts:
         return dict(self.settings.labels)
 
     @property
+    def layer_keys(self) -> tuple[str, ...]:
+        """Its layers by the keys of the store, base first: its image's, then what was frozen of its own."""
+        return self._record.layer_keys
+
+    @property
+    def network_names(self) -> tuple[str, ...]:
+        """The networks that it was started for, by name or mode, the main one first."""
+        if self.settings.networking is None:
+            return (self.settings.network,)
+        from cowl.container.networking import attachments
+
+        return tuple(each.network for each in attachments(self.settings.network, self.settings.networking))
+
+    @property
+    def exposed(self) -> tuple[str, ...]:
+        """The ports that its image or its caller named, as "80/tcp", published or not."""
+        return self.settings.exposed
+
+    @property
+    def to_publish(self) -> tuple[str, ...]:
+        """Those of its ports that the host is to answer on, as "80/tcp"."""
+        asked = self.settings.networking
+        if asked is None:
+            return ()
+        return tuple(f"{each.port}/{each.protocol}" for each in asked.publications(self.exposed))
+
+    @property
     def created_at(self) -> float:
         """Seconds since the epoch."""
         return self._record.created_at
