@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from cowl.errors import NotFound as NotFound
     from cowl.errors import Unavailable as Unavailable
     from cowl.image.history import HistoryRow as HistoryRow
+    from cowl.image.loaded import Loaded as Loaded
     from cowl.image.squashed import Squashed as Squashed
     from cowl.image.view import Image as Image
     from cowl.outputs import BlobForm as BlobForm
@@ -95,6 +96,7 @@ _HOMES = {
     "ImageSummary": "cowl.store.image_record",
     "InlineCacheTarget": "cowl.caches",
     "Invalid": "cowl.errors",
+    "Loaded": "cowl.image.loaded",
     "LocalCacheSource": "cowl.caches",
     "LocalCacheTarget": "cowl.caches",
     "LocalOutput": "cowl.outputs",

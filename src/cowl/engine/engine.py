@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cowl.engine.archives import ArchiveCalls
 from cowl.engine.builds import BuildCalls
 from cowl.engine.containers import ContainerCalls
 from cowl.engine.disk import DiskCalls
@@ -13,7 +14,15 @@ from cowl.engine.volumes import VolumeCalls
 
 
 class Engine(
-    BuildCalls, ImageCalls, ContainerCalls, SnapshotCalls, VolumeCalls, RemovalCalls, DiskCalls, EventCalls
+    ArchiveCalls,
+    BuildCalls,
+    ImageCalls,
+    ContainerCalls,
+    SnapshotCalls,
+    VolumeCalls,
+    RemovalCalls,
+    DiskCalls,
+    EventCalls,
 ):
     """A container engine on one store. Several engines, threads and processes may share a store.
 

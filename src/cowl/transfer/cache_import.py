@@ -19,7 +19,7 @@ from cowl.oci.reference import Reference
 from cowl.store.faults import StoreFailed, StoreFull
 from cowl.transfer.fetch import Fetch, LayerJob
 from cowl.transfer.layout_sink import REF_NAME
-from cowl.transfer.read_layout import Layout
+from cowl.transfer.read_layout import Layout, open_layout
 from cowl.transfer.step_cache import MEDIA_TYPE, InvalidCache, read_cache, read_inline
 from cowl.value import Value
 
@@ -112,8 +112,8 @@ class ImportedCache:
 
     def _open(self, descriptor: Descriptor) -> Blob:
         if isinstance(self._source, LocalCacheSource):
-            with Layout(self._source.src) as layout:
-                return layout.open(descriptor)
+            with open_layout(self._source.src) as files:
+                return Layout(files).open(descriptor)
         return self._connected().open_blob(self._reference, descriptor)
 
     def _read(self) -> CacheContent:
@@ -124,7 +124,8 @@ class ImportedCache:
         return content_of(resolved.manifest, lambda: client.fetch_config(resolved))
 
     def _read_local(self, source: LocalCacheSource) -> CacheContent:
-        with Layout(source.src) as layout:
+        with open_layout(source.src) as files:
+            layout = Layout(files)
             for entry in layout.index().manifests:
                 named = dict(entry.annotations).get(REF_NAME, "")
                 if entry.digest == source.digest or (not source.digest and named == source.tag):

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 
 REF_NAME = "org.opencontainers.image.ref.name"
+IMAGE_NAME = "io.containerd.image.name"  # the whole name; OCI's ref.name is only the tag
 _MARK = "oci-layout"
 _VERSION = dumps({"imageLayoutVersion": "1.0.0"}).encode()
 _INDEX = "index.json"

@@ -6,26 +6,28 @@ out of its directory.
 
 from __future__ import annotations
 
-import os
-import stat
 from hashlib import sha256
 
 from cowl.errors import Corrupt, NotFound
-from cowl.linux.files import open_beneath
 from cowl.oci.digest import Digest
 from cowl.oci.image_config import ImageConfig
 from cowl.oci.manifest import MAX_MANIFEST_BYTES, Index, Manifest, parse_manifest
 from cowl.oci.platform import Platform
+from cowl.transfer.image_files import DirectoryFiles, read_file
 from cowl.transfer.layout_sink import REF_NAME
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from typing import Self
 
     from cowl.events import Emit
     from cowl.oci.descriptor import Descriptor
+    from cowl.oci.reference import Reference
     from cowl.store.images import ImageRecord
     from cowl.store.store import Store
+    from cowl.transfer.fetch import Blob
+    from cowl.transfer.image_files import ImageFiles, Part
 
 _DEPTH = 4  # indexes in indexes
 
@@ -57,20 +59,38 @@ def read_layout(
     `platform` None means this machine's. Layers that the store has are not read. Raises NoLayout,
     LayoutDamaged, PlatformNotFound, and as `pull` does.
     """
+    with open_layout(directory) as files:
+        layout = Layout(files)
+        wanted = platform or Platform.host()
+        manifest = layout.manifest(_entry(layout, within, wanted), wanted)
+        name = f"{directory}:{within}" if within else directory
+        return bring(
+            name, manifest, layout.document(manifest.config), layout.open, platform, store=store, emit=emit
+        )
+
+
+def bring(
+    name: str,
+    manifest: Manifest,
+    config_bytes: bytes,
+    open_blob: Callable[[Descriptor], Blob],
+    platform: Platform | None,
+    *,
+    references: Sequence[Reference] = (),
+    action: str = "",
+    store: Store,
+    emit: Emit,
+) -> ImageRecord:
+    """An image whose documents were read already, put into the store. See `read_layout`."""
     from cowl.transfer.fetch import Fetch
     from cowl.transfer.pull import check_config, check_types, jobs_of
 
-    with Layout(directory) as layout:
-        wanted = platform or Platform.host()
-        manifest = _manifest(layout, _entry(layout, within, wanted), wanted)
-        name = f"{directory}:{within}" if within else directory
-        check_types(name, manifest)
-        config_bytes = layout.document(manifest.config)
-        image = ImageConfig.parse(config_bytes)
-        check_config(name, image, manifest, platform, emit)
-        with store.lease("pull") as lease:
-            keys = Fetch(store, lease, layout.open, emit).run(jobs_of(image, manifest))
-            return store.images.add(config_bytes, keys, references=())
+    check_types(name, manifest)
+    image = ImageConfig.parse(config_bytes)
+    check_config(name, image, manifest, platform, emit)
+    with store.lease("pull") as lease:
+        keys = Fetch(store, lease, open_blob, emit).run(jobs_of(image, manifest))
+        return store.images.add(config_bytes, keys, references=references, action=action)
 
 
 def _entry(layout: Layout, within: str, platform: Platform) -> Descriptor:
@@ -91,31 +111,12 @@ def _entry(layout: Layout, within: str, platform: Platform) -> Descriptor:
     return index.manifests[0] if len(index.manifests) == 1 else index.select(platform)
 
 
-def _manifest(layout: Layout, entry: Descriptor, platform: Platform) -> Manifest:
-    """The manifest that a descriptor leads to."""
-    for _ in range(_DEPTH):
-        found = parse_manifest(layout.document(entry), entry.media_type)
-        if isinstance(found, Manifest):
-            return found
-        entry = found.select(platform)
-    raise LayoutDamaged(layout.directory, entry.digest, "is an index in too many others")
-
-
 class Layout:
-    """The files of a layout, open while the `with` block lasts. Raises NoLayout."""
+    """A layout among some files, which stay the caller's. `directory` is what the user knows it by."""
 
-    def __init__(self, directory: str) -> None:
-        self.directory = directory
-        try:
-            self._fd = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        except (FileNotFoundError, NotADirectoryError):
-            raise NoLayout(directory, "", "there is no such directory") from None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_failure: object) -> None:
-        os.close(self._fd)
+    def __init__(self, files: ImageFiles) -> None:
+        self.directory = files.name
+        self._files = files
 
     def index(self) -> Index:
         """Its index.json."""
@@ -128,6 +129,15 @@ class Layout:
         if not isinstance(found, Index) or not found.manifests:
             raise NoLayout(self.directory, "", "its index.json names no images")
         return found
+
+    def manifest(self, entry: Descriptor, platform: Platform) -> Manifest:
+        """The manifest that a descriptor leads to, through indexes. Raises PlatformNotFound."""
+        for _ in range(_DEPTH):
+            found = parse_manifest(self.document(entry), entry.media_type)
+            if isinstance(found, Manifest):
+                return found
+            entry = found.select(platform)
+        raise LayoutDamaged(self.directory, entry.digest, "is an index in too many others")
 
     def document(self, descriptor: Descriptor) -> bytes:
         """The verified bytes of a manifest or config."""
@@ -143,24 +153,31 @@ class Layout:
     def open(self, descriptor: Descriptor) -> LayoutBlob:
         """A verified stream of a layer."""
         try:
-            return LayoutBlob(self.directory, descriptor, _regular(self._fd, _place(descriptor)))
+            return LayoutBlob(self.directory, descriptor, self._files.open(_place(descriptor)))
         except OSError as problem:
             why = f"can't be read: {problem.strerror}"
             raise LayoutDamaged(self.directory, descriptor.digest, why) from problem
 
     def _read(self, path: str, limit: int) -> bytes:
-        with open(_regular(self._fd, path), "rb") as file:
-            return file.read(limit + 1)
+        return read_file(self._files, path, limit + 1)
+
+
+def open_layout(directory: str) -> DirectoryFiles:
+    """The files of the layout in a directory. Raises NoLayout."""
+    try:
+        return DirectoryFiles(directory)
+    except (FileNotFoundError, NotADirectoryError):
+        raise NoLayout(directory, "", "there is no such directory") from None
 
 
 class LayoutBlob:
     """A layer's bytes: the read that gives the end has verified size and digest. See fetch.Blob."""
 
-    def __init__(self, directory: str, descriptor: Descriptor, fd: int) -> None:
+    def __init__(self, directory: str, descriptor: Descriptor, file: Part) -> None:
         self.descriptor = descriptor
         self.done = 0
         self._directory = directory
-        self._file = open(fd, "rb", buffering=0)  # noqa: SIM115  # closed at the end of the `with` block
+        self._file = file
         self._hash = sha256()
         self._aborted = False
 
@@ -193,12 +210,3 @@ class LayoutBlob:
 def _place(descriptor: Descriptor) -> str:
     algorithm, _, encoded = str(descriptor.digest).partition(":")
     return f"blobs/{algorithm}/{encoded}"
-
-
-def _regular(root: int, path: str) -> int:
-    """A regular file below `root`, open for reading."""
-    fd = open_beneath(root, path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
-    if stat.S_ISREG(os.fstat(fd).st_mode):
-        return fd
-    os.close(fd)
-    raise OSError(0, "it is no regular file")

@@ -15,7 +15,7 @@ from cowl.oci.json_object import dumps
 from cowl.oci.manifest import Manifest
 from cowl.outputs import UNCOMPRESSED
 from cowl.transfer.layer_blob import as_form, check_form, media_type, rebuild, write_blob
-from cowl.transfer.layout_sink import REF_NAME, blob_path
+from cowl.transfer.layout_sink import IMAGE_NAME, REF_NAME, blob_path
 from cowl.value import Value
 
 TYPE_CHECKING = False
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from cowl.transfer.layer_blob import Write
     from cowl.transfer.layout_sink import LayoutSink
 
-_IMAGE_NAME = "io.containerd.image.name"  # the whole name; OCI's ref.name is only the tag
+
 _CHUNK = 1 << 20
 
 
@@ -70,7 +70,7 @@ def index_entries(saved: SavedImage, manifest: Manifest) -> list[Descriptor]:
     """The index's entries for an image: one for each name, or a nameless one."""
     platform = ImageConfig.parse(saved.image.config_bytes).platform
     entry = Descriptor(manifest.media_type, manifest.digest, len(manifest.raw), platform)
-    names = [((_IMAGE_NAME, str(name)), (REF_NAME, name.tag)) for name in saved.names]
+    names = [((IMAGE_NAME, str(name)), (REF_NAME, name.tag)) for name in saved.names]
     return [entry.replace(annotations=pairs) for pairs in names] or [entry]
 
 

@@ -108,6 +108,19 @@ IMAGES = (
         ),
     ),
     Command(
+        "load",
+        "Load images from a tar archive, an OCI layout or STDIN",
+        "[OPTIONS]",
+        "archives:load",
+        (0, 0),
+        (
+            Flag("input", "i", TEXT, "Read from a tar archive or a layout's directory, instead of STDIN"),
+            PLATFORM,
+            Flag("quiet", "q", BOOL, "Suppress the load output"),
+        ),
+        ("image load",),
+    ),
+    Command(
         "image inspect",
         "Display detailed information on one or more images",
         "[OPTIONS] IMAGE [IMAGE...]",
@@ -142,6 +155,24 @@ IMAGES = (
             Flag("no-prune", "", BOOL, "Do not delete untagged parents (cowl's images have none)"),
         ),
         ("image rm", "image remove"),
+    ),
+    Command(
+        "save",
+        "Save one or more images to a tar archive (streamed to STDOUT by default)",
+        "[OPTIONS] IMAGE [IMAGE...]",
+        "archives:save",
+        (1, MANY),
+        (
+            Flag(
+                "compression",
+                "",
+                TEXT,
+                'Of layers: "uncompressed" (default in a docker-archive), "gzip" (in a layout), "zstd"',
+            ),
+            Flag("format", "", TEXT, '"docker-archive", "oci-archive" or "oci-dir"', "", "docker-archive"),
+            Flag("output", "o", TEXT, "Write to a file, instead of STDOUT"),
+        ),
+        ("image save",),
     ),
     Command(
         "squash",
