@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from cowl.caches import RegistryCacheSource as RegistryCacheSource
     from cowl.caches import RegistryCacheTarget as RegistryCacheTarget
     from cowl.config import Config as Config
+    from cowl.container.attachment import Attachment as Attachment
     from cowl.container.copier import Copied as Copied
     from cowl.container.handle.container import Container as Container
     from cowl.container.health_state import HealthResult as HealthResult
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
     from cowl.store.image_record import ImageSummary as ImageSummary
 
 _HOMES = {
+    "Attachment": "cowl.container.attachment",
     "BlobForm": "cowl.outputs",
     "Budget": "cowl.accounting.budget",
     "CacheOnlyOutput": "cowl.outputs",

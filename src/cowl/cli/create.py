@@ -15,7 +15,7 @@ def create(call: Call) -> int:
     check(call)
     listener = PullListener(quiet=call.on("quiet"))
     with call.engine(listener) as engine:
-        _create(call, engine, listener)
+        _announce(fetch_and_create(call, engine, listener))
     return 0
 
 
@@ -24,14 +24,20 @@ def run_detached(call: Call) -> int:
     listener = PullListener(quiet=call.on("quiet"))
     with call.engine(listener) as engine:
         engine.warm_up(detach=True)
-        _create(call, engine, listener).start(detach=True)
+        box = fetch_and_create(call, engine, listener)
+        _announce(box)
+        box.start(detach=True)
     return 0
 
 
-def _create(call: Call, engine: Engine, listener: PullListener) -> Container:
+def _announce(box: Container) -> None:
+    print(box.id, flush=True)
+
+
+def fetch_and_create(call: Call, engine: Engine, listener: PullListener) -> Container:
+    """A container as the flags say, its image fetched if need be."""
     image, *command = call.words
     listener.fetch(engine, image, call.text("pull"), call.text("platform"))
     box = engine.create(image, command, remove=call.on("rm"), **options(call))
     write_id(call.text("cidfile"), box)
-    print(box.id, flush=True)
     return box

@@ -105,6 +105,7 @@ def options(call: Call) -> dict[str, Any]:
         "binds": [*map(_absolute, call.many("volume")), *_mounts(call)],
         "tty": call.on("tty"),
         "open_stdin": call.on("interactive"),
+        "stdin_once": not (call.has("detach") and call.on("detach")),
         **_confinement(call),
         **networking(call),
         **limits(call),

@@ -8,6 +8,7 @@ from cowl.cli.health_flags import HEALTH
 from cowl.cli.limit_flags import LIMITS
 from cowl.cli.networking_flags import NETWORKING
 
+DETACH_KEYS = Flag("detach-keys", "", TEXT, "Override the key sequence for detaching a container")
 PROCESS = (
     Flag("detach", "d", BOOL, "Detached mode: run command in the background"),
     Flag("env", "e", LIST, "Set environment variables"),
@@ -22,6 +23,7 @@ RUN = (
     *HEALTH,
     *NETWORKING,
     *LIMITS,
+    DETACH_KEYS,
     Flag("cap-add", "", LIST, "Add Linux capabilities"),
     Flag("cap-drop", "", LIST, "Drop Linux capabilities"),
     Flag("cgroupns", "", TEXT, 'Cgroup namespace to use ("host", "private")'),
@@ -77,4 +79,4 @@ RUN = (
         "Mount a volume, or a file or directory of the host: [NAME|/host/path:]TARGET[:ro]",
     ),
 )
-CREATE = tuple(flag for flag in RUN if flag.name not in ("detach", "sig-proxy"))
+CREATE = tuple(flag for flag in RUN if flag.name not in ("detach", "detach-keys", "sig-proxy"))

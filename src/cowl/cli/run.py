@@ -22,6 +22,10 @@ def run(call: Call) -> int:
 
         return run_detached(call)
     check_terminal(interactive=interactive, tty=tty)
+    if (interactive and tty) or call.text("restart") not in ("", "no"):
+        from cowl.cli.attached import run_attached
+
+        return run_attached(call)
     listener = PullListener(quiet=call.on("quiet"))
     with call.engine(listener) as engine:
         engine.warm_up()

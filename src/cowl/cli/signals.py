@@ -31,11 +31,18 @@ class Forwarder(Alarm):
     A process that is the first of its PID namespace ignores what it has no handler for. So that a user
     is never stuck with one, the third SIGINT or SIGTERM kills it, and SIGHUP does after a while.
     Signals that are ignored already (nohup) stay so. With `proxy` off only SIGWINCH is heard.
+    One that `leaves` is at a container that can do without us: then these end us, by SystemExit.
     """
 
     def __init__(
-        self, send: Callable[[int], None], resized: Callable[[], None] | None, *, proxy: bool
+        self,
+        send: Callable[[int], None],
+        resized: Callable[[], None] | None,
+        *,
+        proxy: bool,
+        leaves: bool = False,
     ) -> None:
+        self._leaves = leaves
         self._send = send
         self._resized = resized
         self._numbers = FORWARDED if proxy else ()
@@ -87,7 +94,18 @@ class Forwarder(Alarm):
         self._hung_up = self._hung_up or number == signal.SIGHUP
         if number in (signal.SIGINT, signal.SIGTERM):
             self._interrupts += 1
+        if self._leaves:
+            self._send_and_leave(number)
+            return
         if self._interrupts >= PATIENCE:
             print(f"cowl: got {PATIENCE} SIGTERM/SIGINTs, killing the container", file=sys.stderr)
             number = signal.SIGKILL
         self._send(number)
+
+    def _send_and_leave(self, number: int) -> None:
+        self._send(number)
+        if self._interrupts >= PATIENCE:
+            print(f"cowl: got {PATIENCE} SIGTERM/SIGINTs, leaving the container", file=sys.stderr)
+            raise SystemExit(1)
+        if self._hung_up:
+            raise SystemExit(128 + signal.SIGHUP)

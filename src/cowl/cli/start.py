@@ -23,11 +23,15 @@ def start(call: Call) -> int:
     if len(call.words) > 1:
         raise SeveralAttached("you cannot start and attach multiple containers at once")
     with call.engine() as engine:
-        engine.warm_up()
         box = engine.container(call.words[0])
         tty = box.settings.tty
         interactive = call.on("interactive") and box.settings.open_stdin
         check_terminal(interactive=interactive, tty=tty)
+        if box.state == "running" or (tty and interactive) or box.settings.restart != "no":
+            from cowl.cli.attached import start_attached
+
+            return start_attached(call, engine, box, interactive=interactive)
+        engine.warm_up()
         log = box.output_log()
         streams = open_streams(interactive=interactive, tty=tty, keep=log.write)
         stdin, stdout, stderr = streams.child

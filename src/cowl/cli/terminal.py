@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import sys
 import termios
 
 TYPE_CHECKING = False
@@ -53,6 +54,16 @@ class Raw:
             termios.tcsetattr(self._fd, termios.TCSADRAIN, self._before)
         except termios.error:
             pass  # the terminal is gone, and its settings with it
+
+
+def window(terminal: int) -> tuple[int, ...]:
+    """(rows, columns) of a terminal; () when it is none, or has no size."""
+    try:
+        size = fcntl.ioctl(terminal, termios.TIOCGWINSZ, bytes(8))
+    except OSError:
+        return ()
+    rows, columns = (int.from_bytes(size[at : at + 2], sys.byteorder) for at in (0, 2))
+    return (rows, columns) if rows and columns else ()
 
 
 def copy_size(source: int, console: int) -> None:

@@ -11,6 +11,8 @@ import os
 import select
 import sys
 
+from cowl.container.attachments import Attachments
+from cowl.container.inlet import Inlet
 from cowl.container.json_log import JsonLog
 from cowl.container.loop import Loop
 from cowl.container.output import Output
@@ -45,6 +47,9 @@ class Task(Value):
     stdout, stderr       what they are read from; console: the terminal instead of both
     stdin                what its standard input is written to
     listener             for `supervise`
+    socket               where others attach, and the descriptors of those who have, with blanks between
+    once                 whether its input ends with that of who is attached
+    timeout_ms           how long it may run; 0: as long as it likes
     log_bytes, log_files of the log; -1 files: nothing is kept
     stop_signal, stop_ms how it is stopped when we are; -1: it is never killed
     code, asked          how it ended, and whether we were asked to stop it
@@ -65,6 +70,10 @@ class Task(Value):
     console: int = _NONE
     stdin: int = _NONE
     listener: int = _NONE
+    socket: int = _NONE
+    clients: str = ""
+    once: int = 0
+    timeout_ms: int = 0
     log_bytes: int = 0
     log_files: int = _NONE
     stop_signal: int = TERMINATE
@@ -87,8 +96,12 @@ class Task(Value):
 
     def descriptors(self) -> tuple[int, ...]:
         """Those that outlive the change of programs."""
-        named = (self.lock, self.pidfd, self.stdout, self.stderr, self.console, self.stdin, self.listener)
-        return tuple(fd for fd in named if fd >= 0)
+        named = (self.lock, self.pidfd, self.stdout, self.stderr, self.console, self.stdin)
+        return tuple(fd for fd in (*named, self.listener, self.socket, *self.attached()) if fd >= 0)
+
+    def attached(self) -> tuple[int, ...]:
+        """The descriptors of those who are attached."""
+        return tuple(map(int, self.clients.split()))
 
 
 def change_to(function: str, task: Task) -> NoReturn:
@@ -130,9 +143,9 @@ def leave_word(task: Task, error: BaseException) -> None:
 class Attendance:
     """One run of a container.
 
-    loop    whatever else it needs while it runs is watched here
-    output  its streams
-    stdin   the writing end of its standard input, or its terminal; -1 for none
+    loop         whatever else it needs while it runs is watched here
+    output       its streams
+    attachments  whoever else is at them
     """
 
     def __init__(self, task: Task) -> None:
@@ -151,7 +164,21 @@ class Attendance:
                 self.output.add(stream, fd)
         if task.console >= 0:
             self.output.add("stdout", os.dup(task.console))
-        self.stdin = task.console if task.console >= 0 else task.stdin
+        self.attachments = self._open_attachments(task)
+        if task.timeout_ms:
+            self.loop.later(task.timeout_ms / 1000, lambda: self._send(_KILL))
+
+    def _open_attachments(self, task: Task) -> Attachments:
+        """With those who were there from the beginning, before it has printed anything."""
+        stdin = task.console if task.console >= 0 else task.stdin
+        inlet = None if stdin < 0 else Inlet(self.loop, stdin, terminal=task.console >= 0)
+        once = bool(task.once)
+        attachments = Attachments(self.loop, self.output, inlet, console=task.console, once=once)
+        for fd in task.attached():
+            attachments.add(fd)
+        if task.socket >= 0:
+            attachments.serve(task.socket)
+        return attachments
 
     def run(self) -> NoReturn:
         """Until the container has ended."""
@@ -165,10 +192,13 @@ class Attendance:
         self.loop.run(lambda: self._over)
         if checks is not None:
             checks.close()
+        self.loop.forget(task.pidfd)
         self.output.close()
+        self.attachments.finish()
         code = os.waitstatus_to_exitcode(os.waitpid(task.pid, 0)[1])
         ended = task.replace(
             **dict.fromkeys(("pidfd", "stdout", "stderr", "console", "stdin", "listener"), _NONE),
+            clients=" ".join(map(str, self.attachments.descriptors())),
             code=128 - code if code < 0 else code,
             asked=int(self._asked),
         )
@@ -223,19 +253,24 @@ def _fork_guard(pidfd: int, listener: int) -> None:
         if listener >= 0:
             from cowl.runtime.supervision import enter_and_serve
 
+            monitor, pidfd, listener = _keep_only(monitor, pidfd, listener)
             enter_and_serve(pidfd, listener, monitor)
         else:
-            _watch_over(monitor, pidfd)
+            _watch_over(*_keep_only(monitor, pidfd))
     finally:
         os._exit(0)
 
 
-def _watch_over(monitor: int, pidfd: int) -> None:
-    """Nothing is held meanwhile that anybody waits for the end of."""
+def _keep_only(*fds: int) -> tuple[int, ...]:
+    """Holds nothing else that anybody waits for the end of; their new numbers."""
     nothing = os.open("/dev/null", os.O_RDWR)
-    arrange((nothing, nothing, nothing, monitor, pidfd))
+    arrange((nothing, nothing, nothing, *fds))
+    return tuple(range(3, 3 + len(fds)))
+
+
+def _watch_over(monitor: int, pidfd: int) -> None:
     poller = select.poll()
-    poller.register(3, select.POLLIN)
-    poller.register(4, select.POLLIN)
-    if 4 not in dict(poller.poll()):
-        send_signal(4, _KILL)
+    poller.register(monitor, select.POLLIN)
+    poller.register(pidfd, select.POLLIN)
+    if pidfd not in dict(poller.poll()):
+        send_signal(pidfd, _KILL)

@@ -73,6 +73,7 @@ def container_attrs(
             "User": settings.user,
             "Tty": settings.tty,
             "OpenStdin": settings.open_stdin,
+            "StdinOnce": settings.stdin_once,
             "Env": list(settings.env),
             "Cmd": list(settings.args[len(settings.entrypoint) :]),
             **({"Healthcheck": settings.health.attrs()} if settings.health is not None else {}),

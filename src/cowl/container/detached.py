@@ -53,14 +53,18 @@ class MonitorStart:
         finally:
             os.close(theirs)
 
-    def begin(self, config: Config, identity: str) -> None:
+    def begin(
+        self, config: Config, identity: str, *, attached: tuple[int, ...] = (), size: tuple[int, ...] = ()
+    ) -> None:
         """Has it take the container and start it; returns once the command in there was executed.
 
+        attached  their ends of the sockets of those who see what it prints from the first byte on
+        size      rows and columns of the window that its terminal has, if it has one
         Raises what starting it raised (its class, or the kind above it); MonitorLost.
         """
-        job = {"root": config.root, "runtime": config.runtime, "id": identity}
+        job = {"root": config.root, "runtime": config.runtime, "id": identity, "size": size}
         try:
-            channel.send(self._control, json.dumps(job).encode())
+            channel.send(self._control, json.dumps(job).encode(), attached)
             data, _ = channel.receive(self._control)
         except BrokenPipeError:
             data = b""

@@ -21,6 +21,7 @@ class RunKeywords(TypedDict, total=False):
     labels: Mapping[str, str] | Sequence[str]
     tty: bool
     open_stdin: bool
+    stdin_once: bool
     cap_add: Sequence[str]
     cap_drop: Sequence[str]
     security_opt: Sequence[str]

@@ -137,14 +137,22 @@ class Containers:
             )
         return self._launch(record, stdio, claimed=False)
 
-    def start_detached(self, record: ContainerRecord) -> ContainerRecord:
-        """Has a monitor start it, which outlives this process; its row as it is then. Raises as `begin`."""
+    def start_detached(
+        self, record: ContainerRecord, *, attached: tuple[int, ...] = (), size: tuple[int, ...] = ()
+    ) -> ContainerRecord:
+        """Has a monitor start it, which outlives this process; its row as it is then. Raises as `begin`.
+
+        attached, size  see MonitorStart.begin
+        """
         monitor = self._standby.take(mapped=is_mapped(Settings.from_json(record.settings)))
         try:
-            monitor.begin(self.config, record.id)
+            monitor.begin(self.config, record.id, attached=attached, size=size)
         finally:
             monitor.close()
-        return self.store.containers.get(record.id)
+        try:
+            return self.store.containers.get(record.id)
+        except NotFound:  # it has ended and was to be removed then
+            return record.replace(state="exited")
 
     def prepare_monitor(self) -> None:
         """A hint that `start_detached` follows: the monitor's interpreter is loaded meanwhile."""

@@ -11,8 +11,11 @@ from __future__ import annotations
 import json
 import os
 import time
+from functools import partial
 
 from cowl.config import Config
+from cowl.container.attach_words import SOCKET
+from cowl.container.attachments import dismiss
 from cowl.container.attendance import HEARD, WAKE, Task, change_to, leave_word, own_task
 from cowl.container.json_log import JsonLog, log_directory
 from cowl.container.lifecycle import Containers
@@ -24,6 +27,7 @@ from cowl.container.signals import signal_number
 from cowl.errors import NotFound, Unavailable
 from cowl.linux import channel, credentials
 from cowl.linux.descriptors import arrange
+from cowl.linux.local_socket import listen, unlink
 from cowl.linux.signal_fd import open_signals, read_signals
 from cowl.runtime.cgroup import release
 from cowl.runtime.choice import runtime_for
@@ -36,6 +40,7 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
     from cowl.runtime.in_person import Kept
+    from cowl.runtime.spec import Bundle
     from cowl.store.container_record import ContainerRecord
 
 CONTROL = 3  # the channel to the command, which ends once the container is started
@@ -52,10 +57,12 @@ def serve() -> NoReturn:
         os.chdir("/")
         os.umask(0o022)
         credentials.default_signals()
-        data, _ = channel.receive(CONTROL)
+        data, attached = channel.receive(CONTROL)
         if data:
             job = json.loads(data)
-            _look_after(Task(job["root"], job["runtime"], job["id"]), ended=False)
+            clients = " ".join(map(str, attached))
+            size = tuple(job["size"])
+            _look_after(Task(job["root"], job["runtime"], job["id"], clients=clients), ended=False, size=size)
     except BaseException as error:  # noqa: BLE001  # nobody else would hear of it
         _say(b"F" + encode(error))
     finally:
@@ -73,7 +80,8 @@ def resume() -> NoReturn:
         os._exit(0)
 
 
-def _look_after(task: Task, *, ended: bool) -> None:
+def _look_after(task: Task, *, ended: bool, size: tuple[int, ...] = ()) -> None:
+    """size: rows and columns of the window that its terminal has at the first start; () if unknown."""
     credentials.rename("cowl-monitor")
     credentials.ignore_broken_pipes()
     signals = open_signals(HEARD)
@@ -84,7 +92,7 @@ def _look_after(task: Task, *, ended: bool) -> None:
     if ended and not monitor.rest():
         store.close()
         return
-    started = monitor.start(again=ended)
+    started = monitor.start(again=ended, size=size)
     if started is None:
         store.close()
         return
@@ -107,14 +115,14 @@ class Monitor:
         self._service = Containers(store, config, lambda _name: runtime, _publisher, _copier)
         self._oom_killed = False  # in the run that has ended
 
-    def start(self, *, again: bool) -> Task | None:
+    def start(self, *, again: bool, size: tuple[int, ...] = ()) -> Task | None:
         """One run of the container, as it is to be attended; None, told and recorded, if it failed."""
         theirs, ours = self._open_streams()
         self._make_log()
+        start = partial(_start_in_window, self._start, size) if size else self._start
         try:
-            kept, self._record = self._service.begin(
-                self._record, theirs, self._start, monitored=True, again=again
-            )
+            self._open_socket()
+            kept, self._record = self._service.begin(self._record, theirs, start, monitored=True, again=again)
         except Exception as error:  # noqa: BLE001  # of whatever kind: the command shows it
             self._failed(error)
             return None
@@ -124,6 +132,11 @@ class Monitor:
             _say(b"S")
             os.close(CONTROL)
         return self._attended(kept, ours)
+
+    def _open_socket(self) -> None:
+        """Where others attach, from the first moment at which it is seen to run."""
+        if self._task.socket < 0:
+            self._task = self._task.replace(socket=listen(self._record.directory, SOCKET))
 
     def _make_log(self) -> None:
         """So that a reader who comes at once finds it."""
@@ -155,6 +168,8 @@ class Monitor:
             pidfd=kept.pidfd,
             console=kept.console,
             listener=kept.listener,
+            once=int(settings.stdin_once),
+            timeout_ms=int(settings.timeout * 1000),
             log_bytes=rotation.max_bytes,
             log_files=-1 if settings.log_driver == NONE else rotation.max_files,
             stop_signal=signal_number(settings.stop_signal or "TERM"),
@@ -187,12 +202,20 @@ class Monitor:
             delay = next_delay(self._task.delay / 1000, time.time() - record.started_at)
             self._task = self._task.replace(delay=round(delay * 1000), code=0, asked=0)
             self._store.containers.restarting(record.id, code, oom_killed=self._oom_killed)
+            self._dismiss(code)
             if self._pause(delay):
                 return True
             self._finish(self._store.containers.get(record.id), code)
         except NotFound:
             pass  # somebody removed it: nothing is left to be recorded
+        finally:
+            self._dismiss(code)
         return False
+
+    def _dismiss(self, code: int) -> None:
+        """Those who are attached learn how the run ended, now that it is recorded. Idempotent."""
+        dismiss(self._task.attached(), code)
+        self._task = self._task.replace(clients="")
 
     def _pause(self, seconds: float) -> bool:
         """Waits before the next run; False when it was asked to stop meanwhile."""
@@ -221,6 +244,7 @@ class Monitor:
             self._insist(lambda: self._service.end(record, code, oom_killed=self._oom_killed, keep=True))
             time.sleep(_FAREWELL_SECONDS)
         self._insist(lambda: self._service.end(record, code, oom_killed=self._oom_killed, keep=keep))
+        unlink(self._record.directory, SOCKET)
 
     def _insist(self, action: Callable[[], object]) -> None:
         for _ in range(_RECORD_TRIES):
@@ -229,6 +253,15 @@ class Monitor:
                 return
             except Unavailable:
                 time.sleep(1)
+
+
+def _start_in_window(
+    start: Callable[..., Kept], size: tuple[int, ...], bundle: Bundle, *rest: object, **more: object
+) -> Kept:
+    """A start whose terminal, if it has one, is of that size before anything can ask for it."""
+    rows, columns = size
+    process = {**bundle.spec["process"], "consoleSize": {"height": rows, "width": columns}}
+    return start(bundle.replace(spec={**bundle.spec, "process": process}), *rest, **more)
 
 
 def _publisher() -> NoReturn:

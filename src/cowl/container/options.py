@@ -39,6 +39,8 @@ class RunOptions(Value):
     limits      its share of the machine; None: nothing was asked
     health      how its health is looked at, where that is not as the image says; None: it is
     restart     "no", "on-failure", "on-failure:3", "always" or "unless-stopped"; for detached ones
+    stdin_once    with open_stdin and a monitor: it ends when the one who is attached ends his, or leaves
+    timeout       seconds that it may run before it is killed; 0: as long as it likes
     stop_timeout  seconds between the stop signal and SIGKILL, -1 for ever; None: 10
     log_options   max-size and max-file of the driver "json-file"; "none" has none
     runtime     "embedded", "crun", "runc" or an absolute path; "": as the engine's configuration says
@@ -67,6 +69,8 @@ class RunOptions(Value):
     log_driver: str = "json-file"
     log_options: tuple[tuple[str, str], ...] = ()
     runtime: str = ""
+    stdin_once: bool = False
+    timeout: float = 0
 
 
 class Settings(Value):
@@ -102,6 +106,8 @@ class Settings(Value):
     log_driver: str = "json-file"
     log_options: tuple[tuple[str, str], ...] = ()
     runtime: str = "embedded"
+    stdin_once: bool = False
+    timeout: float = 0
 
     @property
     def stop_seconds(self) -> float:
@@ -169,6 +175,8 @@ def fold(image: str, config: ContainerConfig, command: Sequence[str], options: R
         stop_timeout=options.stop_timeout,
         log_driver=options.log_driver,
         log_options=options.log_options,
+        stdin_once=options.open_stdin and options.stdin_once,
+        timeout=options.timeout,
         mounts=mounts,
         confinement=options.confinement,
         networking=options.networking,

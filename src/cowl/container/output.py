@@ -70,10 +70,23 @@ class Output:
         self._log = log
         self._lines: dict[int, tuple[str, Lines]] = {}
 
+    def pause(self) -> None:
+        """Reads no more for now: the container waits, once its pipes are full. Idempotent."""
+        for fd in self._lines:
+            self._loop.forget(fd)
+
+    def resume(self) -> None:
+        """Reads again. Idempotent."""
+        for fd in self._lines:
+            self._watch(fd)
+
     def add(self, stream: str, fd: int) -> None:
         """Reads a stream from `fd` from now on. It is closed at its end, or by `close`."""
         os.set_blocking(fd, False)
         self._lines[fd] = (stream, Lines())
+        self._watch(fd)
+
+    def _watch(self, fd: int) -> None:
         self._loop.watch(fd, lambda: self._read(fd))
 
     def close(self) -> None:

@@ -9,7 +9,7 @@ from cowl.linux.files import RESOLVE_IN_ROOT, RESOLVE_NO_SYMLINKS, openat2
 from cowl.linux.mounts import DEVPTS_MAGIC, filesystem_magic
 from cowl.linux.syscalls import call
 
-_UNLOCK, _PEER, _CONTROL, _SIZE = 0x40045431, 0x5441, 0x540E, 0x5414  # TIOCSPTLCK, GPTPEER, SCTTY, SWINSZ
+_UNLOCK, _PEER, _CONTROL = 0x40045431, 0x5441, 0x540E  # TIOCSPTLCK, TIOCGPTPEER, TIOCSCTTY
 
 
 class NotATerminalSource(OSError):
@@ -33,8 +33,3 @@ def open_pair(root_fd: int) -> tuple[int, int]:
 def make_controlling(slave: int) -> None:
     """The slave becomes this session's controlling terminal; the caller leads a session without one."""
     call("ioctl", slave, _CONTROL, 0)
-
-
-def set_size(fd: int, rows: int, columns: int) -> None:
-    """Sets the window's size, in characters; the foreground processes get SIGWINCH."""
-    call("ioctl", fd, _SIZE, struct.pack("HHHH", rows, columns, 0, 0))

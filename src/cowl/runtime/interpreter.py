@@ -16,6 +16,7 @@ from cowl.linux.files import open_beneath
 from cowl.linux.loopback import raise_loopback
 from cowl.linux.rung import IDS_COUNT, SINGLE
 from cowl.linux.syscalls import call
+from cowl.linux.window import set_size
 from cowl.runtime import binding, targets
 from cowl.runtime import operations as op
 from cowl.runtime.execution import READY, close_others, execute
@@ -154,6 +155,8 @@ class Interpreter:
 
     def open_terminal(self, step: op.OpenTerminal) -> None:
         master, self._slave = terminal.open_pair(self._root)
+        if step.rows and step.columns:
+            set_size(master, step.rows, step.columns)
         try:
             os.fchown(self._slave, step.uid, -1)
         except OSError:

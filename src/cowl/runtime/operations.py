@@ -163,10 +163,15 @@ class BindDevice(Operation):
 
 
 class OpenTerminal(Operation):
-    """A fresh pty from the container's own devpts; its slave is also /dev/console, if asked."""
+    """A fresh pty from the container's own devpts; its slave is also /dev/console, if asked.
+
+    rows, columns  of its window; 0 leaves it without a size
+    """
 
     uid: int
     console: bool
+    rows: int = 0
+    columns: int = 0
 
 
 class WriteSysctl(Operation):

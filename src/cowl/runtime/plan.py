@@ -297,7 +297,10 @@ def check_target(target: str) -> None:
 
 
 def _terminal(process: dict[str, Any], *, console: bool) -> list[op.Operation]:
-    return [op.OpenTerminal(process["user"]["uid"], console)] if process["terminal"] else []
+    if not process["terminal"]:
+        return []
+    size = process.get("consoleSize") or {"height": 0, "width": 0}
+    return [op.OpenTerminal(process["user"]["uid"], console, size["height"], size["width"])]
 
 
 def _process(process: dict[str, Any], profile: dict[str, Any], rung: str) -> Iterator[op.Operation]:

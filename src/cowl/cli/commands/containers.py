@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cowl.cli.commands.flags import DRY_RUN, FILTER, FORCE, FORMAT, FORMAT_OBJECT, JSON, NO_TRUNC
 from cowl.cli.grammar import BOOL, INT, LIST, MANY, TEXT, Command, Flag
-from cowl.cli.process_flags import CREATE, PROCESS, RUN
+from cowl.cli.process_flags import CREATE, DETACH_KEYS, PROCESS, RUN
 
 SIGNAL = Flag("signal", "s", TEXT, "Signal to send to the container")
 TIME = Flag("time", "t", INT, "Seconds to wait before killing the container", "int")
@@ -42,10 +42,24 @@ CONTAINERS = (
         (1, MANY),
         (
             Flag("attach", "a", BOOL, "Attach STDOUT/STDERR and forward signals"),
+            DETACH_KEYS,
             Flag("interactive", "i", BOOL, "Attach container's STDIN"),
             Flag("sig-proxy", "", BOOL, "Proxy received signals to the process", "", True),
         ),
         ("container start",),
+    ),
+    Command(
+        "attach",
+        "Attach local standard input, output, and error streams to a running container",
+        "[OPTIONS] CONTAINER",
+        "attached:attach",
+        (1, 1),
+        (
+            DETACH_KEYS,
+            Flag("no-stdin", "", BOOL, "Do not attach STDIN"),
+            Flag("sig-proxy", "", BOOL, "Proxy all received signals to the process", "", True),
+        ),
+        ("container attach",),
     ),
     Command(
         "stop",

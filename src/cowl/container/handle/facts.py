@@ -146,6 +146,12 @@ class ContainerFacts:
             raise ContainerNotRunning(self.id)
         return self._running
 
+    def _forget_earlier_run(self) -> None:
+        """It was started by us once, and now by a monitor."""
+        if self._running is not None:
+            self._running.close()
+            self._running = None
+
     def refresh(self) -> Self:
         """Looks at the store again; raises NotFound when the container was removed meanwhile."""
         self._record = self._service.look(self._record, self._running)

@@ -36,9 +36,7 @@ class ContainerLife(ContainerFacts):
             if (stdin, stdout, stderr) != (None, None, None):
                 raise InvalidOptions("a detached container has no streams of ours", hint="its logs keep them")
             self._record = self._service.start_detached(self._record)
-            if self._running is not None:  # of an earlier run
-                self._running.close()
-                self._running = None
+            self._forget_earlier_run()
             return self
         from cowl.container.run import start_again
 
