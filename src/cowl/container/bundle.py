@@ -55,7 +55,19 @@ def make_bundle(
         rung=rung(),
     )
     root = store.root_mount(record.layer_keys, record)
-    return Bundle(record.id, container_spec(options), root, record.directory)
+    spec = container_spec(options)
+    passing = record.auto_remove and _keeps_to_itself(spec, record)
+    return Bundle(record.id, spec, root, record.directory, passing)
+
+
+def _keeps_to_itself(spec: dict[str, Any], record: ContainerRecord) -> bool:
+    """Whether nothing of the host's is mounted but the kernel's own file systems."""
+    own = f"{record.directory}/"
+    return all(
+        mount["source"].startswith((own, "/sys/")) or mount["source"] in ("/proc", "/sys")
+        for mount in spec["mounts"]
+        if mount["type"] == "bind"
+    )
 
 
 def _names(connection: Connection | None) -> dict[str, Any]:

@@ -123,6 +123,7 @@ class Containers:
         """
         if options.restart != "no":
             raise InvalidOptions(DETACHED_ONLY, hint="start it with detach=True, on the command line with -d")
+        self._runtime(options.runtime).prepare()
         return self._launch(create(self.store, image, name, command, options, owned=True), stdio)
 
     def start_again(self, record: ContainerRecord, stdio: tuple[int, int, int]) -> Container:
@@ -357,12 +358,14 @@ class Containers:
         """Starts one more process in a running container, as confined as its first one."""
         if record.state != "running" or record.process is None:
             raise ContainerNotRunning(record.id)
+        settings = Settings.from_json(record.settings)
+        runtime = self._runtime(settings.runtime)
+        runtime.prepare()
         extra = words(env)
         check_process(args, extra, workdir or "/", user)
-        settings = Settings.from_json(record.settings)
         process = make_process(self.store, record, settings, args, extra, user, workdir, tty=tty)
         try:
-            return self._runtime(settings.runtime).exec(
+            return runtime.exec(
                 record.process,
                 process,
                 Stdio(*stdio),

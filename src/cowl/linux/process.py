@@ -83,6 +83,34 @@ def send_signal(pidfd: int, number: int) -> None:
     call("pidfd_send_signal", pidfd, number, None, 0)
 
 
+def bury(pid: int, timeout: float | None) -> bool:
+    """Waits for the end of a child for `timeout` seconds (None: for ever); whether it is gone.
+
+    A program may bury all its children itself, or have the kernel do it (SIGCHLD ignored): that is fine.
+    """
+    try:
+        if os.waitpid(pid, os.WNOHANG)[0] == pid:
+            return True
+        if timeout == 0 or not _ends(pid, timeout):
+            return False
+        os.waitpid(pid, os.WNOHANG)
+    except (ChildProcessError, ProcessLookupError):
+        pass
+    return True
+
+
+def _ends(pid: int, timeout: float | None) -> bool:
+    import select
+
+    pidfd = os.pidfd_open(pid)
+    try:
+        poller = select.poll()
+        poller.register(pidfd, select.POLLIN)
+        return bool(poller.poll(None if timeout is None else timeout * 1000))
+    finally:
+        os.close(pidfd)
+
+
 def boot_id() -> str:
     """The random name of this boot of the kernel."""
     with open("/proc/sys/kernel/random/boot_id", "rb", buffering=0) as file:

@@ -11,7 +11,7 @@ from cowl.errors import Unavailable
 from cowl.linux import channel
 from cowl.linux.namespaces import single_threaded
 from cowl.linux.probe import require_containers, rung
-from cowl.linux.process import ProcessId, send_signal
+from cowl.linux.process import ProcessId, bury, send_signal
 from cowl.runtime.failures import ChildLost, decode
 from cowl.runtime.sealing import needs_sealing
 from cowl.runtime.seccomp_profile import default_profile
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from cowl.runtime.stdio import Stdio
 
 _KILL = 9
+_PATIENCE = 0.5  # seconds
 _FOREVER = 86400 * 20  # seconds: poll(2) takes hardly more
 
 
@@ -44,14 +45,34 @@ class EmbeddedRuntime:
         self._standby: Standby | None = None
         self._keepers: list[int] = []
         self._lock = allocate_lock()
+        self._starts = 0
+        self._pid = os.getpid()
 
     def prepare(self) -> None:
-        """See protocol.Runtime."""
-        if self._standby is None and not self._launchers and single_threaded() and not needs_sealing():
-            from cowl.runtime.standby import Standby
+        """See protocol.Runtime. The first start of a process is likely to be its only one: that needs no
+        launcher, which the others have as if there were threads."""
+        self._leave_parents()
+        if self._standby is not None:
+            return
+        sealed = needs_sealing()
+        if self._starts == 0 and not self._launchers and not sealed and single_threaded():
+            from cowl.runtime.standby import fork_standby
 
-            self._standby = Standby()
-            self._keepers.append(self._standby.pid)
+            self._standby, pid = fork_standby()
+            self._keepers.append(pid)
+            return
+        launcher = self._launcher(sealed=sealed)
+        try:
+            self._keep_ready(launcher.standby())
+        except Unavailable:
+            self._bury(launcher)
+
+    def _keep_ready(self, standby: Standby) -> None:
+        """One is enough: when many threads start containers no processor waits for work."""
+        with self._lock:
+            spare, self._standby = self._standby, standby
+        if spare is not None:
+            spare.close()
 
     def start(
         self, bundle: Bundle, stdio: Stdio, *, on_namespaces: Callable[[int], None] | None = None
@@ -115,10 +136,15 @@ class EmbeddedRuntime:
 
     def close(self) -> None:
         """See protocol.Runtime."""
+        self._let_go()
+        for pid in self._keepers:
+            bury(pid, _PATIENCE)  # who closes finds everything gone
+        self._keepers.clear()
+
+    def _let_go(self) -> None:
         if self._standby is not None:
             self._standby.close()
             self._standby = None
-        self._reap()
         for launcher in self._launchers.values():
             launcher.close()
         self._launchers.clear()
@@ -139,13 +165,12 @@ class EmbeddedRuntime:
             raise
 
     def _submit(self, job: dict[str, Any], stdio: Stdio, ours: int, theirs: int) -> None:
+        self._leave_parents()
+        self._starts += 1
         if not job["mapped"]:  # its root is the host's: it could write our executable
             self._have_launched(job, stdio, theirs, sealed=True)
             return
-        with self._lock:
-            standby, self._standby = self._standby, None
-        if standby is not None:
-            standby.submit(job, stdio, theirs)
+        if self._given_to_standby(job, stdio, theirs):
             return
         sealed = needs_sealing()
         if not self._launchers and single_threaded() and not sealed:
@@ -153,18 +178,42 @@ class EmbeddedRuntime:
             return
         self._have_launched(job, stdio, theirs, sealed=sealed)
 
+    def _given_to_standby(self, job: dict[str, Any], stdio: Stdio, theirs: int) -> bool:
+        with self._lock:
+            standby, self._standby = self._standby, None
+        if standby is None:
+            return False
+        try:
+            standby.submit(job, stdio, theirs)
+        except Unavailable:
+            return False  # it was killed, and has done nothing
+        return True
+
     def _have_launched(self, job: dict[str, Any], stdio: Stdio, theirs: int, *, sealed: bool) -> None:
+        launcher = self._launcher(sealed=sealed)
+        try:
+            launcher.submit(job, stdio, theirs)
+        except Unavailable:
+            self._bury(launcher)
+            raise
+
+    def _launcher(self, *, sealed: bool) -> Launcher:
         with self._lock:
             launcher = self._launchers.get(sealed)
             if launcher is None:
                 from cowl.runtime.launcher import Launcher
 
                 launcher = self._launchers[sealed] = Launcher(sealed=sealed)
-        try:
-            launcher.submit(job, stdio, theirs)
-        except Unavailable:
-            self._bury(launcher)
-            raise
+            return launcher
+
+    def _leave_parents(self) -> None:
+        """In a forked child: launchers and keepers are the parent's, and end with it."""
+        if self._pid == os.getpid():
+            return
+        self._pid = os.getpid()
+        self._lock = allocate_lock()  # a thread that is not here may have held it
+        self._keepers.clear()
+        self._let_go()
 
     def _bury(self, launcher: Launcher) -> None:
         """Lets the next start have a new launcher in the place of one that was killed."""
@@ -176,7 +225,7 @@ class EmbeddedRuntime:
 
     def _reap(self) -> None:
         """Buries the keepers that have ended, without waiting."""
-        self._keepers = [pid for pid in self._keepers if not _buried(pid)]
+        self._keepers = [pid for pid in self._keepers if not bury(pid, 0)]
 
 
 class EmbeddedProcess:
@@ -241,6 +290,7 @@ def _job(bundle: Bundle) -> dict[str, Any]:
         "lowers": root.lowers,
         "upper": root.upper,
         "work": root.work,
+        "passing": bundle.passing,
     }
 
 
@@ -292,13 +342,6 @@ def _fork_keeper(request: dict[str, Any], stdio: Stdio, ours: int, theirs: int) 
         keep(job, stdio, theirs, owner)
     os.close(owner)
     return pid
-
-
-def _buried(pid: int) -> bool:
-    try:
-        return os.waitpid(pid, os.WNOHANG)[0] == pid
-    except ChildProcessError:
-        return True
 
 
 def _readable(fd: int, timeout: float | None) -> bool:

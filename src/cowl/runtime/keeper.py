@@ -54,7 +54,10 @@ def keep(job: Job | ExternalJob | ExternalExec, stdio: Stdio, reply: int, owner:
 class _Keeper:
     def __init__(self, job: Job | ExternalJob | ExternalExec) -> None:
         self._is_container = job.init is None
-        self._making = job.making(on_namespaces=_ask if job.pauses else None)
+        self._passing = job.passing
+        self._pauses = job.pauses
+        attends = self._passing or self._pauses
+        self._making = job.making(on_namespaces=self._attend if attends else None)
 
     def run(self) -> None:
         """From the clone to the report of the end."""
@@ -67,6 +70,13 @@ class _Keeper:
         self._relays = making.relays
         self._watch(process, making.pidfd, making.listener)
         self._report(process.pid)
+
+    def _attend(self, pid: int) -> None:
+        if self._passing:
+            # Its mounts then go with us, not with it; before, taking them down would delay its end.
+            os.open(f"/proc/{pid}/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+        if self._pauses:
+            _ask(pid)
 
     def _watch(self, process: ProcessId, pidfd: int, listener: int) -> None:
         """Until the child has ended, which it does at the latest with its starter."""

@@ -5,11 +5,16 @@ Started once by posix_spawn, as `python -I -S`; it ends when its owner closes it
 
 from __future__ import annotations
 
+import gc
 import os
+import time
 
+from cowl.errors import Unavailable
 from cowl.linux import channel, credentials
+from cowl.linux.process import bury
 from cowl.runtime.handover import carry_out, hand_over
 from cowl.runtime.interpreter_start import CHANNEL, start_interpreter
+from cowl.runtime.standby import Standby, stand_by
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,6 +22,8 @@ if TYPE_CHECKING:
 
     from cowl.runtime.stdio import Stdio
 
+_STANDBY = b"K"  # a request with one descriptor: the channel where the job will come
+_STEP_SECONDS, _PATIENCE = 0.001, 500  # how long the end of keepers is waited for
 _CODE = "import sys; sys.path.append(sys.argv[1]); from cowl.runtime.launcher import serve; serve()"
 
 
@@ -43,6 +50,18 @@ class Launcher:
         """Hands a job over; the answers come on the other end of `reply`."""
         hand_over(self._control, job, stdio, reply)
 
+    def standby(self) -> Standby:
+        """Has it fork a keeper whose job follows. Raises Unavailable if it has died."""
+        ours, theirs = channel.pair()
+        try:
+            channel.send(self._control, _STANDBY, (theirs,))
+        except BrokenPipeError:
+            os.close(ours)
+            raise Unavailable("the process that starts containers has died") from None
+        finally:
+            os.close(theirs)
+        return Standby(ours)
+
     def close(self) -> None:
         """Ends it; the containers end with their own handles. A forked child only lets go of its copy."""
         mine = self._owner == os.getpid()
@@ -50,15 +69,17 @@ class Launcher:
             channel.hang_up(self._control)
         os.close(self._control)
         if mine:
-            os.waitpid(self._pid, 0)
+            bury(self._pid, None)
 
 
 def serve() -> None:
     """The launcher itself: forks a keeper for every request, until nobody can ask any more."""
     import cowl.runtime.cgroup
+    import cowl.runtime.filters
     import cowl.runtime.keeper
     import cowl.runtime.owners  # noqa: F401  # all once, for all keepers
 
+    gc.disable()  # a collection in a keeper would touch, and so copy, all that it shares with us
     os.setsid()
     credentials.rename("cowl-launcher")
     credentials.ignore_children()
@@ -66,9 +87,22 @@ def serve() -> None:
     while True:
         data, fds = channel.receive(CHANNEL)
         if not data:
+            _outlive_keepers()
             os._exit(0)
         if os.fork() == 0:
             credentials.heed_children()
+            if data == _STANDBY:
+                stand_by(fds[0], owner)
             carry_out(fds, owner)
         for fd in fds:
             os.close(fd)
+
+
+def _outlive_keepers() -> None:
+    """Who closes the engine finds everything gone; what lives on is not waited for long."""
+    for _ in range(_PATIENCE):
+        try:
+            os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
+        time.sleep(_STEP_SECONDS)

@@ -34,12 +34,14 @@ _NOT_INTO = (errno.ENOSYS, errno.E2BIG, errno.EINVAL)  # a kernel before 5.7, or
 class Job(Value):
     """A plan; `init`: the first process of the running container that the payload joins.
 
-    pauses  the starter has something to do once the namespaces are there
+    pauses   the starter has something to do once the namespaces are there
+    passing  see Bundle
     """
 
     plan: Plan
     init: ProcessId | None = None
     pauses: bool = False
+    passing: bool = False
 
     def making(
         self,
@@ -64,7 +66,8 @@ def read_job(job: dict[str, Any]) -> Job | ExternalJob | ExternalExec:
         __import__(job["visit"]["function"].partition(":")[0])
         return Job(plan_visit(job["visit"], root, job["rung"]))
     if root is not None:
-        return Job(plan(job["spec"], root, job["rung"]), pauses=job["pauses"])
+        todo = plan(job["spec"], root, job["rung"])
+        return Job(todo, pauses=job["pauses"], passing=job["passing"])
     todo = plan_exec(job["process"], job["profile"], job["rung"], mapped=job["mapped"])
     return Job(todo, ProcessId(*job["init"]))
 

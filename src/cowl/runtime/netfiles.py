@@ -68,9 +68,7 @@ def write_network_files(
         "resolv.conf": _resolv_conf(network, resolver, forwarder),
     }
     for name, text in contents.items():
-        with open(os.path.join(directory, name), "w", encoding="utf-8", errors="surrogateescape") as out:
-            out.write(text)
-            os.fchmod(out.fileno(), 0o644)  # for every user in the container, whatever our umask
+        _write(os.path.join(directory, name), text.encode("utf-8", "surrogateescape"))
     return tuple((os.path.join(directory, name), f"/etc/{name}") for name in contents)
 
 
@@ -79,6 +77,17 @@ def block(names: Sequence[tuple[str, str]]) -> str:
     if not names:
         return ""
     return BLOCK_BEGIN + "".join(f"{address}\t{words}\n" for address, words in names) + BLOCK_END
+
+
+def _write(path: str, text: bytes) -> None:
+    """Without what `open` does besides: this is done for every start."""
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+    try:
+        os.fchmod(fd, 0o644)  # for every user in the container, whatever our umask
+        while text:
+            text = text[os.write(fd, text) :]
+    finally:
+        os.close(fd)
 
 
 def rewrite_block(path: str, names: Sequence[tuple[str, str]]) -> None:

@@ -53,12 +53,15 @@ class Bundle(Value):
     spec        an OCI runtime-spec config
     root        how its root file system is put together
     directory   a directory of the host for transient files, gone with the container
+    passing     nobody looks at its files after its end, and none of its mounts is of another place: then the
+                end can be told before the kernel has taken them down
     """
 
     id: str
     spec: dict[str, Any]
     root: RootMount
     directory: str
+    passing: bool = False
 
 
 def container_spec(options: ContainerOptions) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""A keeper forked before its job is known: it imports all that it needs while its starter does the same.
+"""A keeper forked before its job is known: it gets ready while its starter finds out what the job is.
 
 A container start in a fresh process is mostly imports. Half of them are needed only by the keeper,
-and there is more than one processor.
+and there is more than one processor. In a warm process it is the fork itself that nobody waits for.
 """
 
 from __future__ import annotations
@@ -22,19 +22,12 @@ if TYPE_CHECKING:
 class Standby:
     """The starter's side. For one job; without one it ends when this is closed or its starter dies."""
 
-    def __init__(self) -> None:
-        """Forks it. Only in a single-threaded process. Raises OSError."""
-        self._control, theirs = channel.pair()
-        owner = os.pidfd_open(os.getpid())
-        self.pid = os.fork()
-        if self.pid == 0:
-            os.close(self._control)
-            _stand_by(theirs, owner)
-        os.close(theirs)
-        os.close(owner)
+    def __init__(self, control: int) -> None:
+        """Takes over the channel to it."""
+        self._control = control
 
     def submit(self, job: dict[str, Any], stdio: Stdio, reply: int) -> None:
-        """Hands its job over; it is a keeper from then on."""
+        """Hands its job over; it is a keeper from then on. Raises Unavailable if it has died."""
         try:
             hand_over(self._control, job, stdio, reply)
         finally:
@@ -47,7 +40,24 @@ class Standby:
             self._control = -1
 
 
-def _stand_by(control: int, owner: int) -> NoReturn:
+def fork_standby() -> tuple[Standby, int]:
+    """One of this process, which must have one thread, and its pid. Raises OSError."""
+    control, theirs = channel.pair()
+    owner = os.pidfd_open(os.getpid())
+    pid = os.fork()
+    if pid == 0:
+        os.close(control)
+        stand_by(theirs, owner)
+    os.close(theirs)
+    os.close(owner)
+    return Standby(control), pid
+
+
+def stand_by(control: int, owner: int) -> NoReturn:
+    """What it does, in a process of its own.
+
+    owner  a pidfd of the process that the container must not outlive
+    """
     try:
         gc.disable()  # a collection would touch, and so copy, all that is shared with the starter
         credentials.default_signals()  # Ctrl-C ends it without a word

@@ -219,7 +219,7 @@ class _Removal:
         for target in self._targets.objects:
             self._remove(target)
         self._check(self._surprises(before))
-        self._owner.retire(self._transaction)
+        self._owner.leave(self._transaction)
         gone = tuple((target.kind, target.id) for target in self._targets.objects if target.goes)
         return Receipt(tuple(self._told), gone)
 

@@ -118,7 +118,7 @@ class Leases:
 
         def body(deletion: Deletion) -> None:
             _drop(deletion, lease)
-            self._owner.retire(deletion.transaction)
+            self._owner.leave(deletion.transaction)
 
         delete(self._database, body, "ending a lease")
 

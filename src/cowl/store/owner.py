@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from cowl.store.transaction import Row, Transaction
 
 LOCK_PREFIX = "owner-"
+_COMES_BACK = (
+    2  # registrations; a row and a file made and removed again for every run would cost a tenth of it
+)
 
 
 class Owner:
@@ -40,6 +43,7 @@ class Owner:
         """A new identity: at the start, and in a forked child."""
         self.id = os.urandom(8).hex()
         self._lock_fd = -1
+        self._times = 0
 
     def register(self, transaction: Transaction) -> str:
         """Makes the row and the lock of this process, if they are not there, and gives its id."""
@@ -47,14 +51,24 @@ class Owner:
             path = lock_path(self._database.root.locks, self.id)
             self._lock_fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             fcntl.flock(self._lock_fd, fcntl.LOCK_EX)
-        process = ProcessId.current()
-        transaction.run(
-            "INSERT OR IGNORE INTO owners VALUES (?, ?, ?, ?, ?, ?)",
-            (self.id, process.pid, process.start_time, process.boot_id, pid_namespace(), self._clock()),
-        )
+        if transaction.row("SELECT 1 FROM owners WHERE id = ?", (self.id,)) is None:
+            process = ProcessId.current()
+            transaction.run(
+                "INSERT INTO owners VALUES (?, ?, ?, ?, ?, ?)",
+                (self.id, process.pid, process.start_time, process.boot_id, pid_namespace(), self._clock()),
+            )
+            self._times += 1
         return self.id
 
     def retire(self, transaction: Transaction) -> None:
+        """Takes row and lock back if nothing depends on this process any more, and it may be done.
+
+        Who has come back once will come again, and stays known until it leaves.
+        """
+        if self._times < _COMES_BACK:
+            self.leave(transaction)
+
+    def leave(self, transaction: Transaction) -> None:
         """Takes row and lock back if nothing depends on this process any more."""
         gone = transaction.run(
             "DELETE FROM owners WHERE id = ?1"

@@ -110,7 +110,7 @@ class Store(StoreTrees):
         """Ends what this process holds, but for running containers: those end with the process."""
         self._leases.drop_all(deletion)
         self.containers.disown_created(deletion)
-        self._owner.retire(deletion.transaction)
+        self._owner.leave(deletion.transaction)
 
     def __enter__(self) -> Self:
         return self

@@ -34,6 +34,8 @@ class Snapshot:
                 self._run("BEGIN")
             self._database.depth += 1
         except BaseException:
+            if self._database.depth == 0 and self._database.connection.in_transaction:
+                self._run("ROLLBACK")  # Ctrl-C came in between
             self._database.mutex.release()
             raise
         return self._database

@@ -54,7 +54,7 @@ class UpperMove:
             with self._database.write(doing="moving an upper") as transaction:
                 if failure is not None:
                     self._withdraw(transaction)
-                self._owner.retire(transaction)
+                self._owner.leave(transaction)
         except StoreFull:
             pass  # everything is back in its place: the announcement means nothing, and goes with us
 

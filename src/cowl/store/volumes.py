@@ -57,7 +57,7 @@ class Volumes:
             if _make(transaction, self._root, wanted, not name, text, self._clock()):
                 _sync_directories(self._root, [wanted])
         with self._database.write() as transaction:
-            self._owner.retire(transaction)
+            self._owner.leave(transaction)
         return self.get(wanted)
 
     def get(self, name: str) -> VolumeRecord:

@@ -26,6 +26,7 @@ class ExternalJob(Value):
     plan: ExternalPlan
     pauses: bool = False
     init: ProcessId | None = None
+    passing: bool = False
 
     def making(
         self,
@@ -50,6 +51,7 @@ class ExternalExec(Value):
     owner: tuple[int, ...]
     init: ProcessId
     pauses: bool = False
+    passing: bool = False
 
     def making(
         self,
