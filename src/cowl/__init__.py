@@ -63,7 +63,7 @@ if TYPE_CHECKING:
     from cowl.store.apply import StoreChanged as StoreChanged
     from cowl.store.dedupe.report import Deduplication as Deduplication
     from cowl.store.event_message import EventMessage as EventMessage
-    from cowl.store.events import EventStream as EventStream
+    from cowl.store.event_stream import EventStream as EventStream
     from cowl.store.image_record import ImageSummary as ImageSummary
 
 _HOMES = {
@@ -86,7 +86,7 @@ _HOMES = {
     "DockerOutput": "cowl.outputs",
     "Engine": "cowl.engine",
     "EventMessage": "cowl.store.event_message",
-    "EventStream": "cowl.store.events",
+    "EventStream": "cowl.store.event_stream",
     "Excess": "cowl.accounting.budget",
     "Explanation": "cowl.accounting.explanation",
     "Finding": "cowl.dockerfile.checks.finding",

@@ -54,10 +54,14 @@ def test_verbs_in_dockers_order(based: Caller) -> None:
     assert actions(based, "type=container") == ["create", "attach", "start", "die", "destroy"]
     assert actions(based, "type=volume") == ["create", "mount", "unmount", "destroy"]
     based.cowl("run", "-d", "--name", "box", "busybox", "sh", "-c", "trap 'exit 0' TERM; sleep 1000 & wait")
+    based.cowl("exec", "box", "sh", "-c", "exit 4", status=4)
     based.cowl("restart", "box")
-    based.cowl("stop", "box")
-    restarted = ["create", "start", "kill", "die", "stop", "start", "restart", "kill", "die", "stop"]
-    assert actions(based, "container=box") == restarted
+    based.cowl("rename", "box", "other")
+    based.cowl("stop", "other")
+    run = ["create", "start", "exec_create: sh -c exit 4", "exec_start: sh -c exit 4", "exec_die"]
+    assert actions(based, "container=box") == [*run, "kill", "die", "stop", "start", "restart"]
+    assert actions(based, "container=other") == ["rename", "kill", "die", "stop"]
+    assert actions(based, "event=exec_start") == ["exec_start: sh -c exit 4"]
     based.cowl("tag", "busybox", "other")
     based.cowl("rmi", "other")
     assert actions(based, "type=image") == ["import", "tag", "tag", "untag"]

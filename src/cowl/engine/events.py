@@ -8,7 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from cowl.store.events import EventStream
+    from cowl.store.event_stream import EventStream
 
 
 class EventCalls(Wiring):

@@ -14,7 +14,7 @@ from cowl.linux.process import ProcessId
 from cowl.store import Store
 from cowl.store.event_log import KEPT
 from cowl.store.event_message import EventFilter, EventMessage, InvalidEventFilter
-from cowl.store.events import EventStream
+from cowl.store.event_stream import EventStream
 
 ALL = EventFilter({})
 NOBODY = ProcessId(os.getpid(), 1, "another boot")

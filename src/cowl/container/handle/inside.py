@@ -5,6 +5,7 @@ from __future__ import annotations
 from cowl.container.handle.facts import ContainerFacts
 from cowl.container.result import CompletedRun, RunFailed
 from cowl.container.streams import Pipes, converse
+from cowl.container.told_exec import ToldExec
 from cowl.container.words import as_input, as_words
 
 TYPE_CHECKING = False
@@ -39,7 +40,7 @@ class ContainerInside(ContainerFacts):
         command, data = as_words("the command", args), as_input(input)
         pipes = Pipes.make()
         try:
-            running = self._service.exec(self._record, command, pipes.child(), user, env, workdir, tty=False)
+            running = self.exec_with(command, pipes.child(), user=user, env=env, workdir=workdir)
         except BaseException:
             pipes.close_all()
             raise
@@ -63,9 +64,9 @@ class ContainerInside(ContainerFacts):
         workdir: str = "",
     ) -> Running:
         """Starts a command inside on the caller's own fds; the caller waits for the returned process."""
-        return self._service.exec(
-            self._record, as_words("the command", args), stdio, user, env, workdir, tty=tty
-        )
+        command = as_words("the command", args)
+        running = self._service.exec(self._record, command, stdio, user, env, workdir, tty=tty)
+        return ToldExec(self._service.store.events, self._record, command, running)
 
     def top(self, ps_args: Sequence[str] = ()) -> ProcessList:
         """Its processes with all that they started, as seen from the host: columns and a row for each.
