@@ -5,7 +5,7 @@ from __future__ import annotations
 from cowl.linux.process import ProcessId
 from cowl.store.container_record import ACTIVE, NoSuchContainer
 from cowl.store.disk import overhead_bytes
-from cowl.store.event_log import end_events, start_events
+from cowl.store.event_log import container_event, end_events, start_events
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -110,17 +110,19 @@ class ContainerLife:
         """Records that a running container was paused, or that a paused one goes on; False if it was not."""
         old, new = ("running", "paused") if paused else ("paused", "running")
         with self._database.write() as transaction:
-            return bool(
-                transaction.run(
-                    "UPDATE containers SET state = ? WHERE id = ? AND state = ?", (new, identity, old)
-                )
+            changed = transaction.run(
+                "UPDATE containers SET state = ? WHERE id = ? AND state = ?", (new, identity, old)
             )
+            if changed:
+                container_event(transaction, identity, "pause" if paused else "unpause")
+            return bool(changed)
 
     def resettle(self, identity: str, settings: str) -> None:
         """Other settings, as JSON, in the place of those that it has. Raises NoSuchContainer."""
         with self._database.write() as transaction:
             if not transaction.run("UPDATE containers SET settings = ? WHERE id = ?", (settings, identity)):
                 raise NoSuchContainer(identity)
+            container_event(transaction, identity, "update")
 
     def restarting(self, identity: str, exit_code: int, *, oom_killed: bool = False) -> None:
         """Records the end of one run of a container that its policy will start again.
@@ -128,7 +130,7 @@ class ContainerLife:
         Raises NoSuchContainer.
         """
         with self._database.write() as transaction:
-            end_events(transaction, identity, exit_code)
+            end_events(transaction, identity, exit_code, oom_killed=oom_killed)
             changed = transaction.run(
                 "UPDATE containers SET state = 'restarting', exit_code = ?, finished_at = ?, oom_killed = ?,"
                 " pid = NULL, start_time = NULL, boot_id = NULL WHERE id = ?",
@@ -182,7 +184,7 @@ class ContainerLife:
         overhead = overhead_bytes(self._root.container(identity)) if measure else None
         now = self._clock()
         volumes = transaction.row("SELECT 1 FROM container_volumes WHERE container = ?", (identity,))
-        end_events(transaction, identity, exit_code, volumes=bool(volumes))
+        end_events(transaction, identity, exit_code, volumes=bool(volumes), oom_killed=oom_killed)
         if volumes:
             from cowl.store.volumes import note_use
 

@@ -81,9 +81,22 @@ def start_events(transaction: Transaction, identity: str, *, attached: bool) -> 
     container_event(transaction, identity, "start")
 
 
-def end_events(transaction: Transaction, identity: str, exit_code: int, *, volumes: bool = False) -> None:
-    """The end of a container's run, if it runs: before its row says otherwise. `volumes`: it has some."""
+def end_events(
+    transaction: Transaction,
+    identity: str,
+    exit_code: int,
+    *,
+    volumes: bool = False,
+    oom_killed: bool = False,
+) -> None:
+    """The end of a container's run, if it runs: before its row says otherwise.
+
+    volumes     it has some
+    oom_killed  the kernel killed something of it for want of memory
+    """
     now = _nanoseconds(transaction)
+    if oom_killed:
+        container_event(transaction, identity, "oom")
     if transaction.run(_DEATH, (now, str(exit_code), identity)) and volumes:
         transaction.run(_UNMOUNTS, (now, identity))
 
