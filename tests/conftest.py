@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import platform
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import tarfile
@@ -120,8 +122,28 @@ def _caller(
     home.mkdir()
     if prefix:
         os.chown(home, ORDINARY_ID, ORDINARY_ID)
-    yield Caller(name, home, prefix, python, env)
+    found = Caller(name, home, prefix, python, env)
+    yield found
+    _clear_networks(found.store)
     shutil.rmtree(home, ignore_errors=True)
+
+
+def _clear_networks(root: Path) -> None:
+    """Bridges and rules outlive containers and stores, which is one too long here."""
+    from cowl.container.networks.ground import bridge_name, table_name
+    from cowl.store.network_record import NetworkRecord
+
+    if os.geteuid() != 0 or not (root / "cowl.db").is_file():
+        return
+    with contextlib.suppress(sqlite3.Error):
+        with contextlib.closing(sqlite3.connect(root / "cowl.db")) as database:
+            rows = database.execute("SELECT id, name FROM networks").fetchall()
+        for identity, name in rows:
+            bridge = bridge_name(str(root), NetworkRecord(identity, name, "", ""))
+            subprocess.run(["ip", "link", "delete", bridge], capture_output=True, check=False)
+        if rows:
+            table = ["nft", "delete", "table", "ip", table_name(str(root))]
+            subprocess.run(table, capture_output=True, check=False)
 
 
 def busybox_rootfs_tar(path: Path) -> Path:

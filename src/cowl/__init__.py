@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from cowl.container.health_state import HealthResult as HealthResult
     from cowl.container.health_state import HealthState as HealthState
     from cowl.container.logs import LogEntry as LogEntry
+    from cowl.container.networks.network import Network as Network
     from cowl.container.output_log import OutputLog as OutputLog
     from cowl.container.result import CompletedRun as CompletedRun
     from cowl.container.result import RunFailed as RunFailed
@@ -103,6 +104,7 @@ _HOMES = {
     "LocalCacheTarget": "cowl.caches",
     "LocalOutput": "cowl.outputs",
     "LogEntry": "cowl.container.logs",
+    "Network": "cowl.container.networks.network",
     "NotFound": "cowl.errors",
     "OciOutput": "cowl.outputs",
     "OutputLog": "cowl.container.output_log",

@@ -1,4 +1,4 @@
-"""inspect, for images, containers, snapshots and volumes."""
+"""inspect, for images, containers, networks, snapshots and volumes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from cowl import Engine
     from cowl.cli.call import Call
 
-KINDS = ("container", "image", "volume", "snapshot")  # in the order in which a bare name is looked up
+# In the order in which a bare name is looked up.
+KINDS = ("container", "image", "network", "volume", "snapshot")
 
 
 class UnknownType(Invalid):
@@ -22,7 +23,7 @@ class UnknownType(Invalid):
 
 
 class NoSuchObject(NotFound):
-    """No container, image, volume or snapshot has that name."""
+    """No container, image, network, volume or snapshot has that name."""
 
 
 def inspect(call: Call) -> int:
@@ -46,6 +47,11 @@ def inspect_containers(call: Call) -> int:
 def inspect_volumes(call: Call) -> int:
     """`cowl volume inspect`."""
     return _inspect(call, ("volume",), size=False)
+
+
+def inspect_networks(call: Call) -> int:
+    """`cowl network inspect`."""
+    return _inspect(call, ("network",), size=False)
 
 
 def inspect_snapshots(call: Call) -> int:
@@ -80,6 +86,8 @@ def _attrs(engine: Engine, name: str, kinds: tuple[str, ...], *, size: bool) -> 
                 return engine.image(name).attrs()
             if kind == "volume":
                 return engine.volume(name).attrs()
+            if kind == "network":
+                return engine.network(name).attrs()
             if kind == "snapshot":
                 return engine.snapshot(name).attrs()
             box = engine.container(name)

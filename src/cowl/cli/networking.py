@@ -23,4 +23,4 @@ def networking(call: Call) -> dict[str, Any]:
     words = (*call.many("network"), *call.many("net"))
     if len(words) > 1 or "=" in "".join(words):
         return {**given, "networks": words}
-    return {**given, "network": "".join(words)}
+    return {**given, "network": "".join(words) or "default"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cowl.container.ending import drop
+from cowl.container.networks.modes import DEFAULT, is_bare
 from cowl.container.options import Settings, fold
 from cowl.oci.image_config import ImageConfig
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from cowl.container.options import RunOptions
     from cowl.store.container_record import ContainerRecord
     from cowl.store.images import ImageRecord
+    from cowl.store.network_record import Membership
     from cowl.store.store import Store
     from cowl.store.volume_record import Claim
 
@@ -26,6 +28,10 @@ def create(
     Raises InvalidOptions and other Invalid, Denied, NameInUse.
     """
     config = ImageConfig.parse(image.config_bytes)
+    if options.network == DEFAULT or (options.networking is not None and options.networking.publishes):
+        from cowl.container.networks.choice import with_network
+
+        options = with_network(store, options)
     settings = fold(name, config.config, command, options)
     if options.confinement is not None:
         from cowl.container.confinement import check_rung
@@ -43,6 +49,7 @@ def create(
 
         settings = settings.replace(mounts=with_names(settings.mounts))
         volumes = claims(settings.mounts)
+    networks = _memberships(store, settings)
     record = store.containers.create(
         options.name,
         str(image.id),
@@ -50,11 +57,20 @@ def create(
         settings.to_json(),
         auto_remove=options.remove,
         volumes=volumes,
+        networks=networks,
         owned=owned,
     )
     if volumes:
         fill_volumes(store, record)
     return record
+
+
+def _memberships(store: Store, settings: Settings) -> Sequence[Membership]:
+    if is_bare(settings.network):
+        return ()
+    from cowl.container.networks.bridge import memberships
+
+    return memberships(store, settings)
 
 
 def fill_volumes(store: Store, record: ContainerRecord) -> None:

@@ -8,7 +8,7 @@ import time
 
 from cowl.container.result import RunTimeout
 from cowl.container.signals import signal_number
-from cowl.container.surroundings import release, sweep
+from cowl.container.surroundings import sweep
 from cowl.errors import NotFound
 from cowl.linux.process import NoSuchProcess
 from cowl.store.container_record import ACTIVE, ContainerRunning
@@ -66,7 +66,6 @@ def drop(store: Store, record: ContainerRecord, *, volumes: bool = False, exit_c
         store.containers.remove(record.id, volumes=volumes, exit_code=exit_code)
     except NotFound:
         pass
-    release(store, record)
 
 
 def watch(store: Store, record: ContainerRecord, timeout: float | None) -> tuple[int, ContainerRecord]:

@@ -315,10 +315,10 @@ class Containers:
     ) -> ContainerRecord:
         """Records the end of a container, or removes it if it was to be removed, unless it is to be kept."""
         ended = record.replace(state="exited", exit_code=code, oom_killed=oom_killed)
+        release(self.store, record)
         if record.auto_remove and not keep:
             drop(self.store, record, exit_code=code)
             return ended
-        release(self.store, record)
         try:
             measure = self.store.measure_upper(record)
             self.store.containers.exited(record.id, code, measure, oom_killed=oom_killed)

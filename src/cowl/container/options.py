@@ -190,14 +190,14 @@ def fold(image: str, config: ContainerConfig, command: Sequence[str], options: R
 def _fold_networking(config: ContainerConfig, options: RunOptions) -> tuple[str, tuple[str, ...]]:
     """Its main network and the ports that it exposes. The module is loaded only for who has any."""
     network, asked = options.network or NETWORKS[0], options.networking
-    if asked is None and not config.exposed_ports and network in NETWORKS:
+    if asked is None and not config.exposed_ports and network in (*NETWORKS, "bridge"):
         return network, ()
     from cowl.container import networking
 
     network = networking.main_network(options.network, asked) or NETWORKS[0]
-    if asked is not None and asked.publishes:
+    if asked is not None and asked.publishes and network in NETWORKS:
         raise InvalidOptions("ports can't be published yet")
-    if network not in NETWORKS:
+    if network not in (*NETWORKS, networking.BRIDGE) and not networking.is_own(network):
         raise InvalidOptions(
             f"network {network!r} is not available", hint="use --network none or --network host"
         )

@@ -5,8 +5,8 @@ Each kind has a module with two calls:
     release(store, container_id)  gives back what that container has; nothing is fine
     sweep(store)                  the same for all that run no more and whose end nobody saw
 
-Who records an end calls `release`, before the row goes. After a crash of everybody the next command finds
-owners that have died (`Store.recover`), and calls `sweep`.
+Who records an end calls `release` first, while the row is there and still its own. After a crash of
+everybody the next command finds owners that have died (`Store.recover`), and calls `sweep`.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from cowl.engine.containers import ContainerCalls
 from cowl.engine.disk import DiskCalls
 from cowl.engine.events import EventCalls
 from cowl.engine.images import ImageCalls
+from cowl.engine.networks import NetworkCalls
 from cowl.engine.removal import RemovalCalls
 from cowl.engine.snapshots import SnapshotCalls
 from cowl.engine.volumes import VolumeCalls
@@ -20,6 +21,7 @@ class Engine(
     ContainerCalls,
     SnapshotCalls,
     VolumeCalls,
+    NetworkCalls,
     RemovalCalls,
     DiskCalls,
     EventCalls,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cowl.errors import Conflict, Invalid, NotFound, Unavailable
+from cowl.store.names import check_name
 from cowl.value import Value
 
 ANY_ADDRESS = "0.0.0.0"  # every address of the host
@@ -99,6 +100,46 @@ class NetworkInUse(Conflict):
         )
         self.name = name
         self.containers = containers
+
+
+class AlreadyConnected(Conflict):
+    """The container is on that network already. Fields: container, network."""
+
+    def __init__(self, container: str, network: str) -> None:
+        super().__init__(f"endpoint with name {container[:12]} already exists in network {network}")
+        self.container = container
+        self.network = network
+
+
+class NotConnected(NotFound):
+    """The container is not on that network. Fields: container, network."""
+
+    def __init__(self, container: str, network: str) -> None:
+        super().__init__(f"container {container[:12]} is not connected to network {network}")
+        self.container = container
+        self.network = network
+
+
+class InvalidNetworkName(Invalid):
+    """A network can't be called that. Field: name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"invalid network name: {name!r}, only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed",
+            hint="it takes two characters at least, the first a letter or digit",
+        )
+        self.name = name
+
+
+def check_network_name(name: str) -> str:
+    """The name. Raises InvalidNetworkName."""
+    try:
+        found = check_name(name)
+    except Invalid:
+        found = ""
+    if found != name or not name:
+        raise InvalidNetworkName(name)
+    return name
 
 
 class AddressesExhausted(Unavailable):

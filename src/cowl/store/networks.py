@@ -10,20 +10,23 @@ import json
 import os
 
 from cowl.linux.ipv4 import Subnet, number, text
-from cowl.store.names import check_name, resolve
+from cowl.store.names import resolve
 from cowl.store.network_record import (
     ANY_ADDRESS,
     AddressesExhausted,
     AddressTaken,
     AddressUnfit,
+    AlreadyConnected,
     AmbiguousNetworkId,
     Member,
     NetworkInUse,
     NetworkNameInUse,
     NetworkRecord,
     NoSuchNetwork,
+    NotConnected,
     PortTaken,
     PublishedPort,
+    check_network_name,
 )
 
 TYPE_CHECKING = False
@@ -53,11 +56,11 @@ class Networks:
     def create(self, network: NetworkRecord) -> NetworkRecord:
         """A new network with that name and those addresses; it gets an ID and a time.
 
-        Raises NetworkNameInUse, InvalidName.
+        Raises NetworkNameInUse, InvalidNetworkName.
         """
         made = network.replace(id=os.urandom(32).hex(), created_at=self._clock())
         with self._database.write(doing="creating a network") as transaction:
-            if transaction.row("SELECT 1 FROM networks WHERE name = ?", (check_name(network.name),)):
+            if transaction.row("SELECT 1 FROM networks WHERE name = ?", (check_network_name(network.name),)):
                 raise NetworkNameInUse(network.name)
             values = made.as_dict()
             plain = [values[name] for name in ("id", "name", "subnet", "gateway", "ip_range", "internal")]
@@ -108,21 +111,25 @@ class Networks:
         rows = self._database.rows(f"{_MEMBERS} WHERE container = ? ORDER BY position", (container,))
         return tuple(map(_member, rows))
 
-    def enrol(self, container: str, wish: Membership) -> None:
-        """Puts a container on one more network."""
+    def enrol(self, container: str, name: str, wish: Membership) -> None:
+        """Puts a container on one more network, which is called `name`. Raises AlreadyConnected."""
         with self._database.write() as transaction:
+            if transaction.row(f"{_MEMBERS} WHERE container = ? AND network = ?", (container, wish.network)):
+                raise AlreadyConnected(container, name)
             enrol(transaction, container, [wish])
 
-    def strike(self, container: str, network: str) -> None:
-        """Takes it off again."""
+    def strike(self, container: str, name: str, network: str) -> None:
+        """Takes it off again. Raises NotConnected."""
         with self._database.write() as transaction:
-            transaction.run(
+            if not transaction.run(
                 "DELETE FROM network_members WHERE container = ? AND network = ?", (container, network)
-            )
+            ):
+                raise NotConnected(container, name)
 
-    def take_addresses(self, container: str) -> tuple[tuple[NetworkRecord, Member], ...]:
+    def take_addresses(self, container: str, only: str = "") -> tuple[tuple[NetworkRecord, Member], ...]:
         """Gives a container that has an owner an address on each of its networks, and a link's name.
 
+        only  the ID of the one network that it is about, "" for all
         It keeps the one that it had if that is free. Raises NoSuchNetwork, AddressTaken, AddressUnfit,
         AddressesExhausted.
         """
@@ -130,6 +137,8 @@ class Networks:
         with self._database.write() as transaction:
             for row in transaction.rows(f"{_MEMBERS} WHERE container = ? ORDER BY position", (container,)):
                 member = _member(row)
+                if only not in ("", member.network):
+                    continue
                 known = transaction.row(f"SELECT {_COLUMNS} FROM networks WHERE id = ?", (member.network,))
                 if known is None:
                     raise NoSuchNetwork(member.network)

@@ -43,6 +43,11 @@ class StoreRooms:
         self.containers = Containers(database, self._owner, self._leases, clock)
 
     @property
+    def emit(self) -> Emit:
+        """Where progress records go."""
+        return self._emit
+
+    @property
     def steps(self) -> Steps:
         """The step cache; a container start never asks for it."""
         from cowl.store.steps import Steps

@@ -8,6 +8,7 @@ from __future__ import annotations
 from cowl.cli.commands.builder import BUILDER
 from cowl.cli.commands.containers import CONTAINERS
 from cowl.cli.commands.images import IMAGES
+from cowl.cli.commands.networks import NETWORKS
 from cowl.cli.commands.snapshots import SNAPSHOTS
 from cowl.cli.commands.system import SYSTEM
 from cowl.cli.commands.volumes import VOLUMES
@@ -18,6 +19,7 @@ GROUPS = {
     "builder cache": "Manage what RUN --mount=type=cache keeps",
     "container": "Manage containers",
     "image": "Manage images",
+    "network": "Manage networks",
     "snapshot": "Manage snapshots",
     "system": "Manage cowl",
     "volume": "Manage volumes",
@@ -40,7 +42,7 @@ GLOBAL_FLAGS = (
     Flag("version", "v", BOOL, "Print version information and quit"),
 )
 
-COMMANDS = (*CONTAINERS, *SNAPSHOTS, *IMAGES, *BUILDER, *SYSTEM, *VOLUMES)
+COMMANDS = (*CONTAINERS, *SNAPSHOTS, *IMAGES, *BUILDER, *SYSTEM, *VOLUMES, *NETWORKS)
 
 # What cowl parses before the name of a command; the first argument ends these flags.
 TOP = Command("", "", "[OPTIONS] COMMAND [ARG...]", "", (0, MANY), GLOBAL_FLAGS, interspersed=False)

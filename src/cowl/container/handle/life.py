@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cowl.container.ending import RESTART, kill, remove, stop
 from cowl.container.handle.facts import ContainerFacts, ContainerNotRunning
+from cowl.container.networks.modes import is_bare
 from cowl.container.result import RunTimeout
 from cowl.container.words import InvalidOptions
 
@@ -114,6 +115,10 @@ class ContainerLife(ContainerFacts):
         """
         self._service.store.containers.rename(self.id, name)
         self._record = self._service.store.containers.get(self.id)
+        if not is_bare(self.settings.network):
+            from cowl.container.networks.names import refresh_for
+
+            refresh_for(self._service.store, self.id)
 
     def remove(self, *, force: bool = False, volumes: bool = False) -> None:
         """Deletes it with its upper; `force` kills it first, `volumes` takes its anonymous volumes along.

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
             """Sets it up, in the starter; `pid` has its namespaces and waits. See Runtime.start."""
 
 
-NONE, HOST, BRIDGE = "none", "host", "bridge"
+DEFAULT, NONE, HOST, BRIDGE = "default", "none", "host", "bridge"
 _BARE = (NONE, HOST)
 
 
