@@ -80,7 +80,6 @@ def test_the_caller_wins_over_the_image() -> None:
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        ({"network": "bridge"}, "network 'bridge' is not available"),
         ({"workdir": "relative"}, "not an absolute path"),
         ({"env": ["=x"]}, "invalid environment variable: =x"),
         ({"env": [""]}, "invalid environment variable"),
