@@ -20,7 +20,7 @@ def based(caller: Caller, busybox_tar: Path) -> Caller:
 def test_own_pid_1_hostname_network_and_mounts(based: Caller) -> None:
     script = "echo $$; hostname; ls /sys/class/net; ps -o pid,comm | tail -n +2 | wc -l; stat -c %d /"
     pid, hostname, interface, processes, device = based.text(
-        "run", "--rm", "--hostname", "box", BASE, "sh", "-c", script
+        "run", "--rm", "--network", "none", "--hostname", "box", BASE, "sh", "-c", script
     ).splitlines()
     assert (pid, hostname, interface) == ("1", "box", "lo")
     assert int(processes) <= 4

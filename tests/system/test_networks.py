@@ -83,9 +83,9 @@ def free_port() -> int:
     return number
 
 
-def reaches(caller: Caller, target: str, *words: str) -> bool:
+def reaches(caller: Caller, target: str, *words: str, seconds: int = 30) -> bool:
     """Whether a new container opens a TCP connection to "host port"."""
-    script = f"nc -w 1 {target} -e true"
+    script = f"nc -w {seconds} {target} -e true"
     return caller.cowl("run", "--rm", *words, BASE, "sh", "-c", script, status=None).returncode == 0
 
 
@@ -105,8 +105,8 @@ def test_containers_of_one_network_talk_by_name_and_no_other_network_reaches_the
         assert page == "hello"
     there = f"{address(root, 'shop', 'front')} 80"
     assert reaches(root, there, "--network", "front")
-    assert not reaches(root, there, "--network", "back")
-    assert not reaches(root, there, "--network", "bridge")
+    assert not reaches(root, there, "--network", "back", seconds=1)
+    assert not reaches(root, there, "--network", "bridge", seconds=1)
     assert "shop" not in root.text("run", "--rm", "--network", "back", BASE, "cat", "/etc/hosts")
 
 
