@@ -170,6 +170,33 @@ def test_terminals(on: Caller) -> None:
     assert done.returncode == 0, done.stderr.decode()
 
 
+STREAMS = """
+import cowl, os
+with open("in", "w") as file:
+    file.write("word")
+files = os.open("in", os.O_RDONLY), os.open("out", os.O_RDWR | os.O_CREAT)
+os.mkfifo("fifo")
+fifo = os.open("fifo", os.O_RDWR)
+null = os.open("/dev/null", os.O_RDWR)
+with cowl.Engine() as engine:
+    with engine.start("busybox", ["sh", "-c", "cat; echo err >&2"], stdin=files[0], stdout=files[1], stderr=fifo) as box:
+        assert box.wait() == 0
+    with engine.start("busybox", ["cat"], stdin=null, stdout=null, stderr=null) as box:
+        assert box.wait() == 0
+assert os.pread(files[1], 100, 0) == b"word"
+assert os.read(fifo, 100) == b"err\\n"
+for fd in (*files, fifo):
+    assert os.fstat(fd).st_uid == os.geteuid(), fd
+assert os.fstat(null).st_uid < 1 << 30
+"""
+
+
+def test_what_it_is_given_stays_whose_it_is(on: Caller) -> None:
+    """crun and runc give their standard streams to the container's user: none of them is the host's."""
+    done = on.python(STREAMS)
+    assert done.returncode == 0, done.stderr.decode()
+
+
 @pytest.mark.parametrize("detach", [False, True])
 def test_a_container_ends_with_its_starter_or_monitor(on: Caller, detach: bool) -> None:
     command = ("run", "--name", "box", "busybox", "sleep", "600")

@@ -18,9 +18,8 @@ from cowl.runtime.external.call import LOG, RuntimeFailed, call_runtime, failure
 from cowl.runtime.external.console import Console
 from cowl.runtime.external.creation import create_as_root, create_as_user
 from cowl.runtime.external.staging import STATE, state_directory
+from cowl.runtime.external.streams import settle_streams
 from cowl.runtime.process_limits import apply_limit, set_oom_score
-from cowl.runtime.relay import interpose
-from cowl.runtime.stream_owner import own_pipes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,10 +53,7 @@ class ExternalMaking:
     def make(self) -> ProcessId:
         """From the overlay to the execution. Raises what went wrong; then nothing is left of it."""
         plan = self._plan
-        if not plan.terminal:
-            self.relays = interpose(os.geteuid(), may_give=bool(plan.owner))
-        if plan.owner:
-            own_pipes(plan.owner)
+        self.relays = settle_streams(plan.owner, plan.rung, terminal=plan.terminal)
         self.clear_away()
         os.mkdir(state_directory(plan.directory), 0o700)
         credentials.adopt_orphans()
@@ -145,10 +141,7 @@ class ExternalExecMaking:
     def make(self) -> ProcessId:
         """See Making."""
         job = self._job
-        if not job.process["terminal"]:
-            self.relays = interpose(os.geteuid(), may_give=bool(job.owner))
-        if job.owner:
-            own_pipes(job.owner)
+        self.relays = settle_streams(job.owner, job.rung, terminal=job.process["terminal"])
         os.close(job.init.open())  # it still runs
         credentials.adopt_orphans()
         name = f"{state_directory(job.directory)}/exec-{os.getpid()}"
