@@ -179,7 +179,8 @@ os.mkfifo("fifo")
 fifo = os.open("fifo", os.O_RDWR)
 null = os.open("/dev/null", os.O_RDWR)
 with cowl.Engine() as engine:
-    with engine.start("busybox", ["sh", "-c", "cat; echo err >&2"], stdin=files[0], stdout=files[1], stderr=fifo) as box:
+    command = ["sh", "-c", "cat; echo err >&2"]
+    with engine.start("busybox", command, stdin=files[0], stdout=files[1], stderr=fifo) as box:
         assert box.wait() == 0
     with engine.start("busybox", ["cat"], stdin=null, stdout=null, stderr=null) as box:
         assert box.wait() == 0
