@@ -277,6 +277,15 @@ with cowl.Engine(os.environ["COWL_ROOT"]) as engine:
                 pass
         engine.export(box.id, os.devnull)
         box.diff()
+        box.write_file("/copied", b"x", owner="node")
+        box.copy_in(sys.executable, "/copied\\u00e9\\udcff")
+        assert box.read_file("/copied") == b"x"
+        box.copy_out("/usr/lib", "lib")
+        for path in ("/no/such", "/proc/self/exe", "/dev/tty"):
+            try:
+                box.read_file(path)
+            except cowl.CowlError:
+                pass
         assert box.exec(["ls", "/loaded"]).returncode == 1
 """
     done = armed.python(code)
