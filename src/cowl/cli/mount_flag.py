@@ -1,56 +1,52 @@
-"""--mount: its fields to the word that -v takes."""
+"""--mount: a record of CSV to the fields of a mount; --device and others of its kind to keywords."""
 
 from __future__ import annotations
 
-from cowl.cli.csv_fields import Fields, split
+import os
 
-_BARE = ("readonly", "ro", "volume-nocopy")  # may stand without a value
-_TYPES = ("volume", "bind", "tmpfs", "npipe", "cluster", "image")
-_UNSUPPORTED = (
-    "bind-nonrecursive",
-    "bind-propagation",
-    "bind-recursive",
-    "consistency",
-    "tmpfs-mode",
-    "tmpfs-size",
-    "volume-label",
-    "volume-opt",
-    "volume-subpath",
-)
+from cowl import Invalid
+from cowl.cli.csv_fields import InvalidFields, split
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
-def mount_word(text: str) -> str:
-    """ "source:target[:options]" for one --mount. Raises InvalidFields."""
-    fields = Fields(
-        "mount", text, (f"{each}=true" if each in _BARE else each for each in split("mount", text))
-    )
-    kind = fields.one_of("type", _TYPES, "volume")
-    if kind not in ("volume", "bind"):
-        raise fields.wrong(f"mounts of type {kind} are not supported by this version of cowl")
-    source = fields.text_of("source") or fields.text_of("src")
-    target = fields.text_of("target") or fields.text_of("dst") or fields.text_of("destination")
-    read_only = fields.on("readonly", default=False) or fields.on("ro", default=False)
-    copy = kind == "bind" or not fields.on("volume-nocopy", default=False)
-    if kind == "volume" and fields.text_of("volume-driver", "local") != "local":
-        raise fields.wrong("there is no volume driver but local")
-    fields.close(f"a mount of type {kind}", _UNSUPPORTED)
-    _check(fields, kind, source, target)
-    modes = [*(["ro"] if read_only else []), *([] if copy else ["nocopy"])]
-    if source:
-        return ":".join((source, target, *([",".join(modes)] if modes else [])))
-    if modes:
-        raise fields.wrong(f"a volume without a name can't be {modes[0]}", "Give it one: src=NAME.")
-    return target
+    from cowl.cli.call import Call
+
+_BARE = ("readonly", "ro", "volume-nocopy", "bind-nonrecursive")  # may stand without a value
+_LISTS = (("tmpfs", "tmpfs"), ("devices", "device"), ("volumes_from", "volumes-from"))
+_REFUSED = {
+    "device-cgroup-rule": "a container has the devices that --device names, and no filter of cgroups",
+    "gpus": "name the device nodes of the GPU with --device, and bind its libraries with -v",
+    "storage-opt": "a volume, or a file system of its own for the store, bounds what is written",
+}
 
 
-def _check(fields: Fields, kind: str, source: str, target: str) -> None:
-    if not target:
-        raise fields.wrong("target is missing", "Add dst=/path/in/the/container.")
-    if kind == "bind" and not source:
-        raise fields.wrong("source is missing", "Add src=/path/on/the/host.")
-    if kind == "bind" and not source.startswith(("/", "./", "../")) and source not in (".", ".."):
-        raise fields.wrong(f"the source {source} is no path", "Write ./ before a path below this directory.")
-    if kind == "volume" and source.startswith(("/", ".")):
-        raise fields.wrong(f"{source} can't be the name of a volume", "For a path of the host say type=bind.")
-    if ":" in source + target:
-        raise fields.wrong("paths with ':' are not supported by this version of cowl")
+class FlagRefused(Invalid):
+    """A flag of Docker's that cowl has not."""
+
+
+def fixtures(call: Call) -> dict[str, Any]:
+    """The flags about what is put into a container, as keywords. Raises FlagRefused, InvalidFields."""
+    for flag, hint in _REFUSED.items():
+        if call.given(flag):
+            raise FlagRefused(f"--{flag} is not supported by this version of cowl", hint=hint)
+    found: dict[str, Any] = {name: call.many(flag) for name, flag in _LISTS if call.given(flag)}
+    if call.given("mount"):
+        found["mounts"] = [mount_fields(text) for text in call.many("mount")]
+    return found
+
+
+def mount_fields(text: str) -> dict[str, str]:
+    """The fields of one --mount. A source below . or .. is one of this directory. Raises InvalidFields."""
+    fields: dict[str, str] = {}
+    for field in split("mount", text):
+        key, equals, value = field.partition("=")
+        name = key.strip().lower()
+        if not equals and name not in _BARE:
+            raise InvalidFields("mount", text, f"invalid field '{field}' must be a key=value pair")
+        fields[name] = value if equals else "true"
+    for name in ("source", "src"):
+        if fields.get("type") == "bind" and fields.get(name, "").startswith("."):
+            fields[name] = os.path.abspath(fields[name])
+    return fields

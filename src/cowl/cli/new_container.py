@@ -6,6 +6,7 @@ import os
 import sys
 
 from cowl import Invalid, NotFound
+from cowl.cli.fixture_flags import FIXTURES
 from cowl.cli.health_flags import HEALTH
 from cowl.cli.limit_flags import limits
 from cowl.cli.networking import networking
@@ -102,7 +103,7 @@ def options(call: Call) -> dict[str, Any]:
         "read_only": call.on("read-only"),
         "runtime": call.text("runtime"),
         "labels": labels(call.many("label"), call.many("label-file")),
-        "binds": [*map(_absolute, call.many("volume")), *_mounts(call)],
+        "binds": [*map(_absolute, call.many("volume"))],
         "tty": call.on("tty"),
         "open_stdin": call.on("interactive"),
         "stdin_once": not (call.has("detach") and call.on("detach")),
@@ -110,6 +111,7 @@ def options(call: Call) -> dict[str, Any]:
         **networking(call),
         **limits(call),
         **_health(call),
+        **_fixtures(call),
     }
 
 
@@ -140,12 +142,12 @@ def _life(call: Call) -> dict[str, Any]:
     }
 
 
-def _mounts(call: Call) -> list[str]:
-    if not call.many("mount"):
-        return []
-    from cowl.cli.mount_flag import mount_word
+def _fixtures(call: Call) -> dict[str, Any]:
+    if not any(call.given(flag.name) for flag in FIXTURES):
+        return {}
+    from cowl.cli.mount_flag import fixtures
 
-    return [_absolute(mount_word(text)) for text in call.many("mount")]
+    return fixtures(call)
 
 
 def _absolute(bind: str) -> str:

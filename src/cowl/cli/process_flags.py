@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cowl.cli.build_flags import PLATFORM
+from cowl.cli.fixture_flags import FIXTURES
 from cowl.cli.grammar import BOOL, INT, LIST, TEXT, Flag
 from cowl.cli.health_flags import HEALTH
 from cowl.cli.limit_flags import LIMITS
@@ -21,6 +22,7 @@ PROCESS = (
 RUN = (
     *PROCESS,
     *HEALTH,
+    *FIXTURES,
     *NETWORKING,
     *LIMITS,
     DETACH_KEYS,
@@ -36,13 +38,6 @@ RUN = (
     Flag("log-driver", "", TEXT, 'Logging driver for the container: "json-file" or "none"'),
     Flag("log-opt", "", LIST, "Log driver options: max-size=10m, max-file=3"),
     Flag("name", "", TEXT, "Assign a name to the container"),
-    Flag(
-        "mount",
-        "",
-        LIST,
-        "Attach a volume or a directory of the host, as type=volume|bind,src=,dst=",
-        "mount",
-    ),
     Flag("pid", "", TEXT, 'PID namespace to use ("private")'),
     PLATFORM,
     Flag("privileged", "", BOOL, "Give extended privileges to the container: run nothing untrusted in it"),
@@ -72,11 +67,5 @@ RUN = (
     Flag("sysctl", "", LIST, "Kernel parameters of the container's own namespaces (NAME=VALUE)"),
     Flag("userns", "", TEXT, 'User namespace to use ("private", "host": its root is yours)'),
     Flag("uts", "", TEXT, 'UTS namespace to use ("private", "host")'),
-    Flag(
-        "volume",
-        "v",
-        LIST,
-        "Mount a volume, or a file or directory of the host: [NAME|/host/path:]TARGET[:ro]",
-    ),
 )
 CREATE = tuple(flag for flag in RUN if flag.name not in ("detach", "detach-keys", "sig-proxy"))

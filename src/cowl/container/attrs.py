@@ -57,6 +57,7 @@ def container_attrs(
         "Platform": "linux",
         "HostConfig": {
             "Binds": [word for word in settings.binds if ":" in word] or None,
+            **_fixtures(settings),
             "LogConfig": {"Type": settings.log_driver, "Config": dict(settings.log_options)},
             "NetworkMode": settings.network,
             "RestartPolicy": _restart_policy(settings),
@@ -67,7 +68,7 @@ def container_attrs(
             **_limits(settings),
         },
         "GraphDriver": {"Name": "cowl", "Data": {"UpperDir": f"{record.directory}/upper"}},
-        "Mounts": [_mount(mount, volume_path) for mount in settings.mounts],
+        "Mounts": [_mount(mount, volume_path) for mount in settings.mounts if mount.asked != "tmpfs"],
         "Config": {
             "Hostname": settings.hostname or record.id[:12],
             "User": settings.user,
@@ -165,6 +166,28 @@ def _limits(settings: Settings) -> dict[str, Any]:
     }
 
 
+def _fixtures(settings: Settings) -> dict[str, Any]:
+    """What was asked to be put into it, as Docker names it."""
+    asked = settings.fixtures
+    if asked is None:
+        return {"Devices": [], "VolumesFrom": None}
+    from cowl.container.devices import parse_device
+
+    devices = [parse_device(word) for word in asked.devices]
+    named: dict[str, Any] = {
+        "Devices": [
+            {"PathOnHost": each.source, "PathInContainer": each.target, "CgroupPermissions": "rwm"}
+            for each in devices
+        ],
+        "VolumesFrom": list(asked.volumes_from) or None,
+    }
+    if asked.tmpfs:
+        named["Tmpfs"] = dict(word.partition(":")[::2] for word in asked.tmpfs)
+    if asked.mounts:
+        named["Mounts"] = [dict(pairs) for pairs in asked.mounts]
+    return named
+
+
 def _restart_policy(settings: Settings) -> dict[str, Any]:
     name, _, retries = settings.restart.partition(":")
     return {"Name": name, "MaximumRetryCount": int(retries or 0)}
@@ -181,7 +204,14 @@ def _mount(mount: Mount, volume_path: Callable[[str], str]) -> dict[str, Any]:
         "RW": not mount.read_only,
     }
     if mount.kind == "bind":
-        return {"Type": "bind", "Source": mount.source, **place, "Propagation": "rprivate"}
+        return {
+            "Type": "bind",
+            "Source": mount.source,
+            **place,
+            "Propagation": mount.propagation or "rprivate",
+        }
+    if mount.kind == "tmpfs":
+        return {"Type": "tmpfs", "Source": "", **place, "Mode": "", "Propagation": ""}
     source = volume_path(mount.source)
     return {
         "Type": "volume",

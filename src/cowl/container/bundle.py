@@ -9,7 +9,7 @@ from cowl.container.options import Settings, merge_env
 from cowl.errors import NotFound
 from cowl.linux.probe import rung
 from cowl.runtime.netfiles import write_network_files
-from cowl.runtime.options import Bind, ContainerOptions, ProcessOptions
+from cowl.runtime.options import Bind, ContainerOptions, ProcessOptions, Tmpfs
 from cowl.runtime.spec import Bundle, container_spec, process_spec
 from cowl.runtime.user import User, resolve_group, resolve_user
 
@@ -38,8 +38,14 @@ def make_bundle(
         record.directory, hostname, settings.network, **_names(connection), **_asked_names(settings)
     )
     binds = [Bind(source, target) for source, target in files]
+    mounts: list[Bind | Tmpfs] = []
     if settings.mounts:
-        binds = with_mounts(store, settings, binds)
+        binds, mounts = [], with_mounts(store, settings, binds)
+    if settings.fixtures is not None and settings.fixtures.devices:
+        from cowl.container.devices import device_binds
+
+        words, mapped = settings.fixtures.devices, is_mapped(settings)
+        mounts += device_binds(record.directory, words, rung(), mapped=mapped)
     options = ContainerOptions(
         **{**container_fields(settings.limits, record.id), **_confined(settings)},
         args=settings.args,
@@ -52,6 +58,7 @@ def make_bundle(
         network=settings.network,
         read_only=settings.read_only,
         binds=tuple(binds),
+        mounts=tuple(mounts),
         rung=rung(),
     )
     root = store.root_mount(record.layer_keys, record)
@@ -113,14 +120,14 @@ def is_mapped(settings: Settings) -> bool:
     return settings.confinement is None or "user" not in settings.confinement.shares(rung())
 
 
-def with_mounts(store: Store, settings: Settings, files: list[Bind]) -> list[Bind]:
+def with_mounts(store: Store, settings: Settings, files: list[Bind]) -> list[Bind | Tmpfs]:
     """The container's own mounts among the files of /etc, from the root downwards: none hides another."""
-    from cowl.container.mounts import source_of
+    from cowl.container.mount_sources import runtime_mount
 
     own = {mount.target for mount in settings.mounts}
-    binds = [file for file in files if file.target not in own]
-    binds += [Bind(source_of(store, each), each.target, each.read_only) for each in settings.mounts]
-    return sorted(binds, key=lambda bind: bind.target.count("/"))
+    found: list[Bind | Tmpfs] = [file for file in files if file.target not in own]
+    found += [runtime_mount(store, each) for each in settings.mounts]
+    return sorted(found, key=lambda mount: mount.target.count("/"))
 
 
 def make_process(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cowl.container.bundle import is_mapped
 from cowl.container.ending import drop
 from cowl.container.networks.modes import DEFAULT, is_bare
 from cowl.container.options import Settings, fold
@@ -11,6 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from cowl.container.fixtures import Fixtures
     from cowl.container.options import RunOptions
     from cowl.store.container_record import ContainerRecord
     from cowl.store.images import ImageRecord
@@ -44,10 +46,10 @@ def create(
 
         check_place(options.limits, find_place())
     volumes: Sequence[Claim] = ()
-    if settings.mounts:
-        from cowl.container.mounts import claims, with_names
+    if settings.mounts or options.fixtures is not None:
+        from cowl.container.mounts import claims
 
-        settings = settings.replace(mounts=with_names(settings.mounts))
+        settings = _furnished(store, settings, options.fixtures)
         volumes = claims(settings.mounts)
     networks = _memberships(store, settings)
     record = store.containers.create(
@@ -71,6 +73,25 @@ def _memberships(store: Store, settings: Settings) -> Sequence[Membership]:
     from cowl.container.networks.bridge import memberships
 
     return memberships(store, settings)
+
+
+def _furnished(store: Store, settings: Settings, asked: Fixtures | None) -> Settings:
+    """With names for its own anonymous volumes, and the mounts of other containers; all can be had here.
+
+    Raises NotFound, InvalidOptions, Denied.
+    """
+    from cowl.container.mount_sources import check_mounts
+    from cowl.container.mounts import with_names, with_those_of
+
+    if asked is not None and asked.devices:
+        from cowl.container.devices import check_devices
+
+        check_devices(asked.devices)
+    mounts = with_names(settings.mounts)
+    if asked is not None and asked.volumes_from:
+        mounts = with_those_of(store, asked.volumes_from, mounts)
+    check_mounts(mounts, mapped=is_mapped(settings))
+    return settings.replace(mounts=mounts)
 
 
 def fill_volumes(store: Store, record: ContainerRecord) -> None:

@@ -46,11 +46,12 @@ def read(stored: Mapping[str, Any]) -> dict[str, Any]:
 
 def frozen(stored: Mapping[str, Any]) -> dict[str, Any]:
     """JSON's lists as the tuples that they were."""
-    return {name: _tuple(value) if isinstance(value, list) else value for name, value in stored.items()}
+    return {name: tuples(value) if isinstance(value, list) else value for name, value in stored.items()}
 
 
-def _tuple(items: list[Any]) -> tuple[Any, ...]:
-    return tuple([_tuple(item) if isinstance(item, list) else item for item in items])
+def tuples(items: list[Any]) -> tuple[Any, ...]:
+    """A list of JSON and those in it as tuples."""
+    return tuple([tuples(item) if isinstance(item, list) else item for item in items])
 
 
 def _confinement() -> tuple[Callable[..., Value], type[Value]]:
@@ -75,6 +76,12 @@ def _health() -> tuple[Callable[..., Value], type[Value]]:
     from cowl.container.health import Health, make_health
 
     return make_health, Health
+
+
+def _fixtures() -> tuple[Callable[..., Value], type[Value]]:
+    from cowl.container.fixtures import Fixtures, make_fixtures
+
+    return make_fixtures, Fixtures
 
 
 # A group's field: the keywords that make it, and what gives its maker and its class.
@@ -108,6 +115,7 @@ _GROUPS: dict[str, tuple[tuple[str, ...], Callable[[], tuple[Callable[..., Value
         ),
         _health,
     ),
+    "fixtures": (("tmpfs", "mounts", "devices", "volumes_from"), _fixtures),
 }
 NAMES = tuple(_GROUPS)
 

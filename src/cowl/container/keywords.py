@@ -68,6 +68,10 @@ class RunKeywords(TypedDict, total=False):
     health_start_period: float
     health_start_interval: float
     no_healthcheck: bool
+    tmpfs: Sequence[str]
+    mounts: Sequence[Mapping[str, str | bool]]
+    devices: Sequence[str]
+    volumes_from: Sequence[str]
     restart: str
     stop_signal: str
     stop_timeout: int | None

@@ -13,19 +13,26 @@ from cowl.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
+    from cowl.container.fixtures import Fixtures
     from cowl.store.containers import ContainerRecord
     from cowl.store.store import Store
     from cowl.store.trees import MergedView
 
-BIND, VOLUME = "bind", "volume"
+BIND, VOLUME, TMPFS = "bind", "volume", "tmpfs"
+PROPAGATIONS = ("rprivate", "private", "rslave", "slave", "rshared", "shared")
+CONSISTENCIES = ("consistent", "cached", "delegated")  # they mean something on a Mac
 DECLARED_LIMIT = 128  # volumes of one image; each is a directory on the host
 _MODES = {
-    BIND: ("ro", "rw", "z", "Z", "rprivate"),
+    BIND: ("ro", "rw", "z", "Z", *PROPAGATIONS, *CONSISTENCIES),
     VOLUME: ("ro", "rw", "z", "Z", "nocopy"),
 }
 _KERNELS = ("/dev", "/proc", "/sys")  # an image has no say there
+
+
+class InvalidMount(InvalidOptions):
+    """A mount whose fields make no sense together, or that cowl does not have."""
 
 
 class DuplicateTarget(InvalidOptions):
@@ -46,12 +53,18 @@ class VolumeRefused(InvalidOptions):
 
 
 class Mount(Value):
-    """A directory or file of the host, or a volume, at `target` in the container.
+    """A directory or file of the host, a volume or a tmpfs, at `target` in the container.
 
-    source    an absolute path; the name of a volume, "" while an anonymous one has none yet
-    copy      an empty volume begins with what the image has at `target`
-    declared  by the image, not by the caller
-    named     the caller asked for the volume by this name
+    source       an absolute path; the name of a volume, "" while an anonymous one has none yet
+    copy         an empty volume begins with what the image has at `target`
+    declared     by the image, not by the caller
+    named        the caller asked for the volume by this name
+    propagation  of PROPAGATIONS, of a bind; "" is rprivate. A word without r means all mounts below too
+    recursive    a bind comes with the mounts below it
+    subpath      what of a volume is mounted; links in it stay inside
+    options      of a tmpfs
+    make         a missing source is made, a directory, as by -v
+    asked        by which option, where inspect must tell: "tmpfs" for --tmpfs
     """
 
     kind: str
@@ -61,6 +74,12 @@ class Mount(Value):
     copy: bool = True
     declared: bool = False
     named: bool = False
+    propagation: str = ""
+    recursive: bool = True
+    subpath: str = ""
+    options: tuple[str, ...] = ()
+    make: bool = False
+    asked: str = ""
 
 
 def parse_mount(text: str) -> Mount:
@@ -72,21 +91,33 @@ def parse_mount(text: str) -> Mount:
     check_text(text)
     parts = text.split(":")
     if len(parts) == 1:
-        return Mount(VOLUME, "", _target(text, text))
+        return Mount(VOLUME, "", clean_target(text, text))
     if len(parts) > 3 or not parts[0]:
         raise InvalidOptions(f"invalid volume specification {text!r}", hint="write it as SOURCE:TARGET[:ro]")
     source, target = parts[0], parts[1]
     kind = BIND if source.startswith("/") else VOLUME
     modes = _modes(kind, text, parts[2]) if len(parts) == 3 else ()
-    where = _target(target, text)
+    where = clean_target(target, text)
     if kind == VOLUME:
         if source.startswith("."):
             raise InvalidOptions(f"the bind source {source!r} is not an absolute path")
         check_volume_name(source)
-    return Mount(kind, source, where, "ro" in modes, "nocopy" not in modes, named=kind == VOLUME)
+        return Mount(kind, source, where, "ro" in modes, "nocopy" not in modes, named=True)
+    propagation = next((mode for mode in modes if mode in PROPAGATIONS), "")
+    return Mount(kind, source, where, "ro" in modes, propagation=propagation, make=True)
 
 
-def _target(target: str, text: str) -> str:
+def parse_tmpfs(text: str) -> Mount:
+    """ "TARGET[:option,...]", as `docker run --tmpfs` takes it. Raises InvalidOptions."""
+    from cowl.container.tmpfs import tmpfs_options
+
+    target, _, words = text.partition(":")
+    where = clean_target(target, text)
+    options = tmpfs_options(words.split(","), where)
+    return Mount(TMPFS, "", where, "ro" in options, options=options, asked=TMPFS)
+
+
+def clean_target(target: str, text: str) -> str:
     """Cleaned as Docker does: "." and ".." go by their spelling."""
     if not target.startswith("/"):
         hint = "an anonymous volume takes no options" if text.startswith("/") else ""
@@ -107,17 +138,22 @@ def _modes(kind: str, text: str, words: str) -> Sequence[str]:
             )
     if "ro" in modes and "rw" in modes:
         raise InvalidOptions(f"ro and rw at once in {text!r}")
+    for several in (PROPAGATIONS, CONSISTENCIES):
+        if len([mode for mode in modes if mode in several]) > 1:
+            raise InvalidOptions(f"two words that exclude each other in {text!r}")
     return modes
 
 
-def fold_mounts(declared: Sequence[str], words: Iterable[str]) -> tuple[Mount, ...]:
+def fold_mounts(
+    declared: Sequence[str], words: Iterable[str], asked: Fixtures | None = None
+) -> tuple[Mount, ...]:
     """What the image declares and the caller asks for, in the order in which it is to be mounted.
 
     The caller's mount at a declared place takes its place. Targets go from the root downwards, so that
     none hides another. Raises InvalidOptions.
     """
     found: dict[str, Mount] = {}
-    for mount in map(parse_mount, words):
+    for mount in (*map(parse_mount, words), *(_fixtures(asked) if asked else ())):
         if mount.target in found:
             raise DuplicateTarget(mount.target)
         found[mount.target] = mount
@@ -126,7 +162,20 @@ def fold_mounts(declared: Sequence[str], words: Iterable[str]) -> tuple[Mount, .
     for path in declared:
         target = _declared_target(path)
         found.setdefault(target, Mount(VOLUME, "", target, declared=True))
-    return tuple(sorted(found.values(), key=lambda mount: mount.target.count("/")))
+    return in_order(found.values())
+
+
+def in_order(mounts: Iterable[Mount]) -> tuple[Mount, ...]:
+    """From the root downwards."""
+    return tuple(sorted(mounts, key=lambda mount: mount.target.count("/")))
+
+
+def _fixtures(asked: Fixtures) -> Iterator[Mount]:
+    yield from map(parse_tmpfs, asked.tmpfs)
+    if asked.mounts:
+        from cowl.container.mount_fields import parse_fields
+
+        yield from map(parse_fields, asked.mounts)
 
 
 def _declared_target(path: str) -> str:
@@ -151,9 +200,32 @@ def _is_kernels(path: str) -> bool:
 def with_names(mounts: Sequence[Mount]) -> tuple[Mount, ...]:
     """The same with fresh names made up for anonymous volumes."""
     return tuple(
-        mount if mount.kind == BIND or mount.named else mount.replace(source=os.urandom(32).hex())
+        mount if mount.kind != VOLUME or mount.named else mount.replace(source=os.urandom(32).hex())
         for mount in mounts
     )
+
+
+def with_those_of(store: Store, words: Sequence[str], own: Sequence[Mount]) -> tuple[Mount, ...]:
+    """With the volumes and binds of other containers, "CONTAINER[:ro|rw]", where there are none of its own.
+
+    Raises NotFound, InvalidMount.
+    """
+    from cowl.container.options import Settings
+
+    found: dict[str, Mount] = {}
+    for word in words:
+        name, colon, mode = word.partition(":")
+        if not name or (colon and mode not in ("ro", "rw", "z", "Z")):
+            raise InvalidMount(f"invalid mode for volumes-from: {mode!r}", hint="write CONTAINER[:ro]")
+        record = store.containers.find(name)
+        for mount in Settings.from_json(record.settings).mounts:
+            if mount.kind != TMPFS:
+                read_only = mount.read_only or mode == "ro"
+                found[mount.target] = mount.replace(read_only=read_only, copy=False, declared=False)
+    for mount in own:
+        if not (mount.declared and mount.target in found):
+            found[mount.target] = mount
+    return in_order(found.values())
 
 
 def claims(mounts: Sequence[Mount]) -> tuple[Claim, ...]:
@@ -188,8 +260,3 @@ def _check_place(view: MergedView, mount: Mount) -> None:
     where = view.resolve(mount.target)
     if where != mount.target and (where == "/" or _is_kernels(where)):
         raise VolumeRefused(mount.target, f"the image leads it to {where}", declared=mount.declared)
-
-
-def source_of(store: Store, mount: Mount) -> str:
-    """The path on the host."""
-    return store.directory.volume_data(mount.source) if mount.kind == VOLUME else mount.source

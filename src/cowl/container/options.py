@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from cowl.container.confinement import Confinement
+    from cowl.container.fixtures import Fixtures
     from cowl.container.health import Health
     from cowl.container.limits import Limits
     from cowl.container.mounts import Mount
@@ -35,6 +36,7 @@ class RunOptions(Value):
     entrypoint  replaces the image's and drops its CMD, as Docker does; None keeps it, () clears it
     network     "none", "host", "bridge", "container:NAME" or the name of a network; "" is the default
     networking  what else was asked of its networks, ports and names; None: nothing was
+    fixtures    tmpfs, mounts in full, devices; None: nothing was asked
     confinement what it may more or less than others; None: nothing was asked
     limits      its share of the machine; None: nothing was asked
     health      how its health is looked at, where that is not as the image says; None: it is
@@ -63,6 +65,7 @@ class RunOptions(Value):
     networking: Networking | None = None
     limits: Limits | None = None
     health: Health | None = None
+    fixtures: Fixtures | None = None
     restart: str = "no"
     stop_signal: str = ""
     stop_timeout: int | None = None
@@ -98,6 +101,7 @@ class Settings(Value):
     mounts: tuple[Mount, ...] = ()
     confinement: Confinement | None = None
     networking: Networking | None = None
+    fixtures: Fixtures | None = None
     exposed: tuple[str, ...] = ()
     limits: Limits | None = None
     health: Health | None = None
@@ -152,10 +156,10 @@ def fold(image: str, config: ContainerConfig, command: Sequence[str], options: R
         check_limits(options.limits, os.cpu_count() or 1)
     _check_life(options)
     mounts: tuple[Mount, ...] = ()
-    if options.binds or config.volumes:
+    if options.binds or config.volumes or options.fixtures:
         from cowl.container.mounts import fold_mounts
 
-        mounts = fold_mounts(config.volumes, options.binds)
+        mounts = fold_mounts(config.volumes, options.binds, options.fixtures)
     return Settings(
         image=image,
         args=args,
@@ -180,6 +184,7 @@ def fold(image: str, config: ContainerConfig, command: Sequence[str], options: R
         mounts=mounts,
         confinement=options.confinement,
         networking=options.networking,
+        fixtures=options.fixtures,
         exposed=exposed,
         runtime=options.runtime or "embedded",
         limits=options.limits,
@@ -292,4 +297,4 @@ def _mounts(stored: Mapping[str, Any]) -> tuple[Mount, ...]:
         return ()
     from cowl.container.mounts import Mount, fold_mounts
 
-    return tuple(Mount(*row) for row in rows) if rows else fold_mounts((), words)
+    return tuple(Mount(*groups.tuples(row)) for row in rows) if rows else fold_mounts((), words)

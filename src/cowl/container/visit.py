@@ -78,7 +78,8 @@ def _premises(service: Containers, record: ContainerRecord) -> Premises:
     if settings.mounts:
         from cowl.container.bundle import with_mounts
 
-        binds = with_mounts(store, settings, binds)
+        found = with_mounts(store, settings, binds)
+        binds = [mount for mount in found if isinstance(mount, Bind)]
     return Premises(
         store.root_mount(record.layer_keys, record), tuple(binds), is_mapped(settings), settings.read_only
     )

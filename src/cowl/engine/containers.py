@@ -72,6 +72,12 @@ class ContainerCalls(Wiring):
         env, labels            mappings, or "KEY=value" words
         binds                  "source:target[:ro]" words; a source is an absolute path or the name of a
                                volume, which is made if it is missing. "target" alone is an anonymous one
+        mounts                 mappings of the fields of `docker run --mount` each: type ("bind", "volume",
+                               "tmpfs"), source, target, readonly (true or false), bind-propagation,
+                               bind-nonrecursive, volume-nocopy, volume-subpath, tmpfs-size, tmpfs-mode
+        tmpfs                  "target[:size=64m,mode=1777,...]" words: empty file systems in memory
+        devices                "/dev/x[:/dev/y[:rw]]" words: device nodes of the host, or directories of them
+        volumes_from           "container[:ro]" words: whose volumes and binds it has too
         remove                 remove it when it ends; by default that of a detached one is left to you
         restart, stop_signal, stop_timeout, log_driver, log_options   see RunOptions
         cap_add, cap_drop      capabilities, "ALL" among them; group_add: names or numbers of groups

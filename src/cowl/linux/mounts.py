@@ -16,6 +16,8 @@ from cowl.linux.syscalls import call
 READ_ONLY, NO_SUID, NO_DEV, NO_EXEC, STRICT_ATIME = 0x01, 0x02, 0x04, 0x08, 0x20  # MOUNT_ATTR_*
 ATTRIBUTES = {"ro": READ_ONLY, "nosuid": NO_SUID, "nodev": NO_DEV, "noexec": NO_EXEC}
 
+SPREADS = {"private": 1 << 18, "slave": 1 << 19, "shared": 1 << 20}  # MS_PRIVATE, MS_SLAVE, MS_SHARED
+
 _IDMAP = 0x00100000  # MOUNT_ATTR_IDMAP
 _CWD = -100  # AT_FDCWD
 _EMPTY_PATH, _RECURSIVE = 0x1000, 0x8000  # AT_*
@@ -48,6 +50,11 @@ def clone_fd(fd: int, *, recursive: bool = False) -> int:
 def set_attributes(fd: int, attributes: int, *, recursive: bool = False) -> None:
     """Adds READ_ONLY, NO_SUID, ... to a mount."""
     _setattr(fd, struct.pack("QQQQ", attributes, 0, 0, 0), recursive)
+
+
+def set_spread(fd: int, word: str) -> None:
+    """Whether a detached mount, with those below it, hears of mounts elsewhere: one of SPREADS."""
+    _setattr(fd, struct.pack("QQQQ", 0, 0, SPREADS[word], 0), recursive=True)
 
 
 def set_idmap(fd: int, userns_fd: int, *, recursive: bool = False) -> None:

@@ -12,7 +12,7 @@ from cowl.runtime.failures import MountTargetRefused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cowl.runtime.operations import BindMemory, BindOverlay
+    from cowl.runtime.operations import BindMemory, BindOverlay, Source
 
 _PATH = os.O_PATH | os.O_CLOEXEC
 _PATH_DIR = _PATH | os.O_DIRECTORY
@@ -46,6 +46,29 @@ def bind(root: int, tree: int, path: str, attributes: int, shown: str) -> None:
         raise MountTargetRefused(f"can't bind {shown} on {path}: one is a directory and the other is not")
     mounts.set_attributes(tree, attributes, recursive=True)
     targets.attach(tree, target)
+
+
+def open_source(source: Source) -> int:
+    """A detached copy of the mount that a source is on, from the source down. Raises OSError."""
+    if not source.subpath:
+        tree = mounts.clone_tree(source.path, recursive=source.recursive)
+    else:
+        tree = _open_part(source)
+    if source.spread:
+        mounts.set_spread(tree, source.spread)
+    return tree
+
+
+def _open_part(source: Source) -> int:
+    whole = os.open(source.path, _PATH_DIR)
+    try:
+        part = open_beneath(whole, source.subpath, _PATH)
+    finally:
+        os.close(whole)
+    try:
+        return mounts.clone_fd(part, recursive=source.recursive)
+    finally:
+        os.close(part)
 
 
 def mount_overlay(scratch: int, name: str, lowers: tuple[str, ...], upper: str, work: str) -> int:

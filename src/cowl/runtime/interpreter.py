@@ -312,7 +312,7 @@ def forbid_imports() -> None:
 
 def _open_source(source: op.Source) -> int:
     try:
-        return mounts.clone_tree(source.path, recursive=source.recursive)
+        return binding.open_source(source)
     except OSError as error:
         raise source_failure(source, error) from None
 

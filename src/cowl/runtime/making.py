@@ -9,6 +9,7 @@ from cowl.linux import channel, credentials, mounts, namespaces
 from cowl.linux.process import ProcessId, send_signal
 from cowl.linux.root_mount import RootMount
 from cowl.linux.rung import ROOT
+from cowl.runtime.binding import open_source
 from cowl.runtime.child import become_payload, enter_and_fork
 from cowl.runtime.execution import READY
 from cowl.runtime.failures import ChildLost, decode, source_failure
@@ -241,7 +242,7 @@ class Making:
         opened = []
         for source in self._plan.sources:
             try:
-                opened.append(mounts.clone_tree(source.path, recursive=source.recursive))
+                opened.append(open_source(source))
                 if source.idmap:
                     mounts.set_idmap(opened[-1], users, recursive=source.recursive)
             except OSError as error:

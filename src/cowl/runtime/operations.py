@@ -22,12 +22,16 @@ class Source(Value):
     idmap      id N on disk is id N in the container (root rung only)
     recursive  with the mounts below it
     user       named by the user: a missing one is the user's error
+    subpath    the part of it that is meant; links stay inside
+    spread     "private", "slave" or "shared": whether it hears of later mounts of the host; "" as it is
     """
 
     path: str
     idmap: bool = False
     recursive: bool = False
     user: bool = False
+    subpath: str = ""
+    spread: str = ""
 
 
 class Limit(Value):

@@ -32,19 +32,33 @@ class Bind(Value):
     """A file or directory of the host, seen in the container. Both paths are absolute.
 
     A missing target is made; a missing source is an error.
+
+    recursive    with the mounts below it
+    propagation  "" or "rprivate", "rslave", "rshared" (also without r, which is the same): whether later
+                 mounts of the host appear inside, or both ways
+    subpath      what of the source is bound; links in it stay inside the source
+    device       a device node that may be opened
     """
 
     source: str
     target: str
     read_only: bool = False
+    recursive: bool = True
+    propagation: str = ""
+    subpath: str = ""
+    device: bool = False
 
 
 class Tmpfs(Value):
-    """An empty file system in memory at an absolute target; `size_bytes` 0 leaves it to the kernel."""
+    """An empty file system in memory at an absolute target; `size_bytes` 0 leaves it to the kernel.
+
+    options  words of mount(8), in the place of nosuid, nodev and mode=1777
+    """
 
     target: str
     size_bytes: int = 0
     read_only: bool = False
+    options: tuple[str, ...] = ()
 
 
 class Overlay(Value):

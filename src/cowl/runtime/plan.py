@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from cowl.errors import Denied, Invalid
-from cowl.linux.mounts import ATTRIBUTES
+from cowl.linux.mounts import ATTRIBUTES, SPREADS
 from cowl.linux.root_mount import RootMount
 from cowl.linux.rung import IDS_BASE, IDS_COUNT, ROOT, SINGLE
 from cowl.runtime import operations as op
@@ -223,8 +223,7 @@ def _mounts(
             yield op.BindSystem(mount["source"], target, attributes)
         elif kind == "bind":
             check_target(target)
-            source = op.Source(mount["source"], idmap and "idmap" in options, "rbind" in options, True)
-            binds.append(source)
+            binds.append(source_of(mount, options, idmap=idmap))
             yield op.BindSource(first + len(binds) - 1, target, attributes)
         elif kind == "cgroup":
             yield op.MountCgroup(target, "ro" in options)
@@ -239,6 +238,19 @@ def _mounts(
             yield memory_file(mount, number)
         else:
             yield from _filesystem(kind, target, attributes, options)
+
+
+def source_of(mount: dict[str, Any], options: tuple[str, ...], *, idmap: bool) -> op.Source:
+    """The source of a bind."""
+    spread = next((word for word in options if word.removeprefix("r") in SPREADS), "private")
+    return op.Source(
+        mount["source"],
+        idmap and "idmap" in options,
+        "rbind" in options,
+        True,
+        mount.get("subpath", ""),
+        spread.removeprefix("r"),
+    )
 
 
 def root_of(mount: dict[str, Any]) -> RootMount:

@@ -229,6 +229,8 @@ def _more(mount: Bind | Tmpfs | Overlay | MemoryFile, rung: str) -> dict[str, An
     if isinstance(mount, Bind):
         return bind_mount(mount, rung)
     if isinstance(mount, Tmpfs):
+        if mount.options:
+            return _mount(mount.target, "tmpfs", list(mount.options))
         size = [f"size={mount.size_bytes}"] if mount.size_bytes else []
         flags = ["nosuid", "nodev", "mode=1777", *size, *(["ro"] if mount.read_only else [])]
         return _mount(mount.target, "tmpfs", flags)
@@ -249,10 +251,13 @@ def _overlay_mount(mount: Overlay) -> dict[str, Any]:
 
 def bind_mount(bind: Bind, rung: str) -> dict[str, Any]:
     """An entry of `mounts` for a bind."""
-    flags = ["rbind", "rprivate", "nosuid", "nodev", "ro" if bind.read_only else "rw"]
+    guards = ["nosuid", "noexec"] if bind.device else ["nosuid", "nodev"]
+    kind = "rbind" if bind.recursive else "bind"
+    flags = [kind, bind.propagation or "rprivate", *guards, "ro" if bind.read_only else "rw"]
     if rung != SINGLE:
         flags.append("idmap")  # the ids that the files have on disk are the container's own
-    return _mount(bind.target, "bind", flags, bind.source)
+    mount = _mount(bind.target, "bind", flags, bind.source)
+    return {**mount, "subpath": bind.subpath} if bind.subpath else mount
 
 
 def _mount(target: str, kind: str, options: list[str], source: str = "") -> dict[str, Any]:

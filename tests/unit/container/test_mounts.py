@@ -24,15 +24,19 @@ def volume(name: str, target: str, read_only: bool = False, copy: bool = True) -
     return Mount(VOLUME, name, target, read_only, copy, named=bool(name))
 
 
+def bind(source: str, target: str, read_only: bool = False) -> Mount:
+    return Mount(BIND, source, target, read_only, make=True)
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("/a:/b", Mount(BIND, "/a", "/b")),
-        ("/a:/b:ro", Mount(BIND, "/a", "/b", True)),
-        ("/a:/b:rw", Mount(BIND, "/a", "/b")),
-        ("/a:/b:ro,z", Mount(BIND, "/a", "/b", True)),
-        ("/a b:/c d", Mount(BIND, "/a b", "/c d")),
-        ("/a:/b/../c/./d/", Mount(BIND, "/a", "/c/d")),
+        ("/a:/b", bind("/a", "/b")),
+        ("/a:/b:ro", bind("/a", "/b", True)),
+        ("/a:/b:rw", bind("/a", "/b")),
+        ("/a:/b:ro,z", bind("/a", "/b", True)),
+        ("/a b:/c d", bind("/a b", "/c d")),
+        ("/a:/b/../c/./d/", bind("/a", "/c/d")),
         ("data:/b", volume("data", "/b")),
         ("data:/b:ro", volume("data", "/b", read_only=True)),
         ("data:/b:nocopy", volume("data", "/b", copy=False)),

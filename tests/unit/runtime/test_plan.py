@@ -75,7 +75,8 @@ def test_network() -> None:
 def test_binds() -> None:
     bound = OPTIONS.replace(binds=(Bind("/h/a", "/a"), Bind("/h/b", "/b", True)))
     made = plan(container_spec(bound), ROOT_TREES, ROOT)
-    assert made.sources[-2:] == (op.Source("/h/a", True, True, True), op.Source("/h/b", True, True, True))
+    sources = [op.Source(path, True, True, True, spread="private") for path in ("/h/a", "/h/b")]
+    assert made.sources[-2:] == tuple(sources)
     binds = [step for step in made.operations if isinstance(step, op.BindSource)]
     assert [step.source for step in binds] == [3, 4]
     assert "ro" not in binds[0].attributes and "ro" in binds[1].attributes
