@@ -6,6 +6,7 @@ import os
 
 from cowl.linux import channel, credentials, mounts, namespaces
 from cowl.linux.namespaces import MOUNT, USER
+from cowl.runtime.binding import open_source
 from cowl.runtime.external.call import LOG, execute
 from cowl.runtime.external.plan import PLACE, joined
 from cowl.runtime.external.staging import STATE, merge, stage
@@ -156,7 +157,7 @@ def _open(sources: tuple[Source, ...], users: int) -> tuple[int, ...]:
 
 def _open_one(source: Source, users: int) -> int:
     try:
-        tree = mounts.clone_tree(source.path, recursive=source.recursive)
+        tree = open_source(source)
         if source.idmap and users >= 0:
             mounts.set_idmap(tree, users, recursive=source.recursive)
     except OSError as error:

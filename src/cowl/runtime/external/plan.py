@@ -7,6 +7,7 @@ process of ours and put below PLACE, in a mount namespace of the runtime's own: 
 from __future__ import annotations
 
 from cowl.errors import Denied
+from cowl.linux.mounts import SPREADS
 from cowl.linux.root_mount import RootMount
 from cowl.linux.rung import ROOT
 from cowl.runtime import operations as op
@@ -14,7 +15,7 @@ from cowl.runtime.external.program import Program
 from cowl.runtime.external.seccomp_rules import without_overlaps
 from cowl.runtime.operations import Source
 from cowl.runtime.options import MEMORY_FILE
-from cowl.runtime.plan import SYSTEMS, Stack, check_target, limits_of, memory_file, root_of
+from cowl.runtime.plan import SYSTEMS, Stack, check_target, limits_of, memory_file, root_of, source_of
 from cowl.value import Value
 
 TYPE_CHECKING = False
@@ -188,8 +189,7 @@ class _Rewriting:
 
     def _bind(self, mount: dict[str, Any]) -> dict[str, Any]:
         words = mount["options"]
-        source = Source(mount["source"], self._idmap and "idmap" in words, "rbind" in words, True)
-        self.binds.append(source)
+        self.binds.append(source_of(mount, tuple(words), idmap=self._idmap))
         kept = [word for word in words if word not in ("idmap", "bind", "rbind")]
         return _bound(mount, f"bind{len(self.binds) - 1}", kept)
 
@@ -207,7 +207,8 @@ class _Rewriting:
 
 
 def _bound(mount: dict[str, Any], name: str, options: list[str]) -> dict[str, Any]:
-    words = ["rbind", *(() if "rprivate" in options else ("rprivate",)), *options]
+    spread = any(word.removeprefix("r") in SPREADS for word in options)
+    words = ["rbind", *(() if spread else ("rprivate",)), *options]
     source = f"{PLACE}/{name}"
     return {"destination": mount["destination"], "type": "bind", "source": source, "options": words}
 
