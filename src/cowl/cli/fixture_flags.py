@@ -16,7 +16,7 @@ FIXTURES = (
         "mount",
     ),
     Flag("storage-opt", "", LIST, "Not supported: cowl limits no container's size on disk"),
-    Flag("tmpfs", "", LIST, "Mount a tmpfs directory: TARGET[:size=64m,mode=1777,exec]"),
+    Flag("tmpfs", "", LIST, "Mount a tmpfs directory: TARGET[:size=64m,exec]"),
     Flag(
         "volume",
         "v",
