@@ -16,12 +16,12 @@ FIXTURES = (
         "mount",
     ),
     Flag("storage-opt", "", LIST, "Not supported: cowl limits no container's size on disk"),
-    Flag("tmpfs", "", LIST, "Mount a tmpfs directory: TARGET[:size=64m,exec]"),
+    Flag("tmpfs", "", LIST, "Mount a tmpfs directory: TARGET[:size=64m]"),
     Flag(
         "volume",
         "v",
         LIST,
-        "Mount a volume, or a file or directory of the host: [NAME|/host/path:]TARGET[:ro,nocopy]",
+        "Mount a volume, or a file or directory of the host: [SOURCE:]TARGET[:ro]",
     ),
     Flag("volumes-from", "", LIST, "Mount volumes from the specified container(s): CONTAINER[:ro]"),
 )
