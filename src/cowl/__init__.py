@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from cowl.errors import Unavailable as Unavailable
     from cowl.image.history import HistoryRow as HistoryRow
     from cowl.image.loaded import Loaded as Loaded
+    from cowl.image.pushed import Pushed as Pushed
     from cowl.image.squashed import Squashed as Squashed
     from cowl.image.view import Image as Image
     from cowl.outputs import BlobForm as BlobForm
@@ -108,6 +109,7 @@ _HOMES = {
     "NotFound": "cowl.errors",
     "OciOutput": "cowl.outputs",
     "OutputLog": "cowl.container.output_log",
+    "Pushed": "cowl.image.pushed",
     "RegistryCacheSource": "cowl.caches",
     "RegistryCacheTarget": "cowl.caches",
     "Receipt": "cowl.store.apply",

@@ -9,6 +9,7 @@ from cowl.engine.disk import DiskCalls
 from cowl.engine.events import EventCalls
 from cowl.engine.images import ImageCalls
 from cowl.engine.networks import NetworkCalls
+from cowl.engine.registries import RegistryCalls
 from cowl.engine.removal import RemovalCalls
 from cowl.engine.snapshots import SnapshotCalls
 from cowl.engine.volumes import VolumeCalls
@@ -18,6 +19,7 @@ class Engine(
     ArchiveCalls,
     BuildCalls,
     ImageCalls,
+    RegistryCalls,
     ContainerCalls,
     SnapshotCalls,
     VolumeCalls,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cowl.store.downloads import Downloads
     from cowl.store.events import Events
     from cowl.store.failed_steps import FailedSteps
+    from cowl.store.manifests import Manifests
     from cowl.store.measures import Measures
     from cowl.store.networks import Networks
     from cowl.store.notes import Notes
@@ -102,6 +103,13 @@ class StoreRooms:
         from cowl.store.networks import Networks
 
         return Networks(self._database, self._clock)
+
+    @property
+    def manifests(self) -> Manifests:
+        """What images came with; likewise."""
+        from cowl.store.manifests import Manifests
+
+        return Manifests(self._database)
 
     @property
     def measures(self) -> Measures:

@@ -288,6 +288,13 @@ CREATE TABLE events (
 ALTER TABLE containers ADD COLUMN cgroup TEXT NOT NULL DEFAULT '';
 ALTER TABLE containers ADD COLUMN oom_killed INTEGER NOT NULL DEFAULT 0;
 """,
+    """
+-- Manifests that images came with, byte for byte.
+CREATE TABLE manifests (
+    id INTEGER PRIMARY KEY, image TEXT NOT NULL REFERENCES images (id) ON DELETE CASCADE,
+    digest TEXT NOT NULL, media_type TEXT NOT NULL, raw BLOB NOT NULL, UNIQUE (image, digest)
+);
+""",
 )
 VERSION = 1 + len(CHANGES)
 

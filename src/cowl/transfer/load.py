@@ -107,20 +107,19 @@ def _layout_images(
         manifest = layout.manifest(entry, wanted)
         name = names[0].familiar if names else f"{files.name}@{entry.digest}"
         config = layout.document(manifest.config)
-        yield _loaded(
-            bring(
-                name,
-                manifest,
-                config,
-                layout.open,
-                platform,
-                references=names,
-                action="load",
-                store=store,
-                emit=emit,
-            ),
-            names,
+        record = bring(
+            name,
+            manifest,
+            config,
+            layout.open,
+            platform,
+            references=names,
+            action="load",
+            store=store,
+            emit=emit,
         )
+        store.manifests.keep(record.id, manifest)
+        yield _loaded(record, names)
 
 
 def _entries(

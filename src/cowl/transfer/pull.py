@@ -67,6 +67,7 @@ def pull(
             fetch = Fetch(store, lease, lambda blob: client.open_blob(reference, blob), emit)
             keys = fetch.run(jobs_of(image, resolved.manifest))
             record = _add(store, config_bytes, keys, resolved)
+        store.manifests.keep(record.id, resolved.manifest)
     fresh = known is None or (known.references, known.repo_digests) != (
         record.references,
         record.repo_digests,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cowl.errors import Unavailable
 from cowl.events import BlobProgress
 from cowl.oci import media_types
 from cowl.oci.descriptor import Descriptor
@@ -14,7 +15,7 @@ from cowl.transfer.layer_blob import as_form, check_form, write_blob
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import io
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import BinaryIO
 
     from cowl.config import Config
@@ -25,7 +26,15 @@ if TYPE_CHECKING:
     from cowl.store.layers import Layer
     from cowl.store.store import Store
 
+WORKERS = 2  # layers at a time: one is compressed while another is sent
 _PROGRESS_BYTES = 1 << 19
+
+
+class PushGivenUp(Unavailable):
+    """Another layer of the same push failed first, or the push was interrupted."""
+
+    def __init__(self) -> None:
+        super().__init__("the push was given up")
 
 
 def push(
@@ -40,21 +49,42 @@ def push(
 ) -> Descriptor:
     """Stores `image` at the registry under `reference`; gives the descriptor of its manifest.
 
-    A layer that the repository has as a blob that is on record here (pulled, or pushed before) keeps
-    it; any other is packed in `form`, always into the same bytes. The manifest comes last: a push that
-    fails names nothing. Raises InvalidForm, LayerChanged, PushDenied, OtherContent and the errors of a
-    client. Emits BlobProgress.
+    A layer that the repository has as a blob that is on record here (pulled, or pushed before) keeps it; any
+    other is packed in `form`, always into the same bytes. Two layers are under way at a time. Where these are
+    the blobs that the image came with, its manifest is that too, unless `form` is forced or
+    there are annotations. The manifest comes last: a push that fails names nothing. Raises InvalidForm,
+    LayerChanged, PushDenied, OtherContent and the errors of a client. Emits BlobProgress.
     """
     check_form(form)
     with Client(config, emit=emit) as client:
         pushing = Pushing(client.to_push(reference), reference, store, emit, form)
-        layers = [pushing.layer(layer) for layer in image.layers]
-        kind = media_types.OCI_CONFIG if form.oci_types else media_types.DOCKER_CONFIG
-        packed = pushing.document(image.config_bytes, kind)
-        kind = media_types.OCI_MANIFEST if form.oci_types else media_types.DOCKER_MANIFEST
-        manifest = Manifest.make(packed, layers, media_type=kind, annotations=annotations)
+        layers = pushing.layers(image.layers)
+        known = None if form.forced or annotations else _known_manifest(store, image, layers)
+        manifest = known or _new_manifest(image, layers, form, annotations)
+        pushing.document(image.config_bytes, manifest.config.media_type)
         pushing.manifest(manifest)
     return Descriptor(manifest.media_type, manifest.digest, len(manifest.raw))
+
+
+def _known_manifest(store: Store, image: ImageRecord, layers: Sequence[Descriptor]) -> Manifest | None:
+    """A manifest that the image came with, if these are its very blobs: it keeps its digest."""
+    wanted = [layer.digest for layer in layers]
+    for manifest in store.manifests.of(image.id):
+        if [layer.digest for layer in manifest.layers] == wanted and manifest.config.digest == image.id:
+            return manifest
+    return None
+
+
+def _new_manifest(
+    image: ImageRecord,
+    layers: Sequence[Descriptor],
+    form: BlobForm,
+    annotations: tuple[tuple[str, str], ...],
+) -> Manifest:
+    kind = media_types.OCI_CONFIG if form.oci_types else media_types.DOCKER_CONFIG
+    config = Descriptor(kind, Digest.of(image.config_bytes), len(image.config_bytes))
+    kind = media_types.OCI_MANIFEST if form.oci_types else media_types.DOCKER_MANIFEST
+    return Manifest.make(config, layers, media_type=kind, annotations=annotations)
 
 
 class Pushing:
@@ -70,6 +100,23 @@ class Pushing:
         self._form = form
         self._layers: dict[str, Descriptor] = {}
         self._neighbours: dict[str, tuple[str, ...]] | None = None
+        self._given_up = False
+
+    def layers(self, layers: Sequence[Layer]) -> list[Descriptor]:
+        """The descriptors of layers that the repository now has. Raises what the first failure was."""
+        from concurrent.futures import ThreadPoolExecutor
+
+        wanted = {layer.key: layer for layer in layers}
+        with ThreadPoolExecutor(WORKERS, thread_name_prefix="cowl-push") as executor:
+            running = [executor.submit(self.layer, layer) for layer in wanted.values()]
+            try:
+                for each in running:
+                    each.result()
+            except BaseException:
+                self._given_up = True
+                executor.shutdown(wait=False, cancel_futures=True)
+                raise
+        return [self.layer(layer) for layer in layers]
 
     def layer(self, layer: Layer) -> Descriptor:
         """The descriptor of a layer that the repository now has."""
@@ -133,6 +180,8 @@ class Pushing:
         self._tell(descriptor, "pushed", descriptor.size)
 
     def _tell(self, descriptor: Descriptor, state: str, done: int = 0) -> None:
+        if self._given_up:
+            raise PushGivenUp()
         self._emit(BlobProgress(str(descriptor.digest), state, done, descriptor.size))
 
 

@@ -64,9 +64,8 @@ def read_layout(
         wanted = platform or Platform.host()
         manifest = layout.manifest(_entry(layout, within, wanted), wanted)
         name = f"{directory}:{within}" if within else directory
-        return bring(
-            name, manifest, layout.document(manifest.config), layout.open, platform, store=store, emit=emit
-        )
+        config = layout.document(manifest.config)
+        return bring(name, manifest, config, layout.open, platform, store=store, emit=emit)
 
 
 def bring(

@@ -143,6 +143,24 @@ IMAGES = (
         ),
     ),
     Command(
+        "push",
+        "Upload an image to a registry",
+        "[OPTIONS] NAME[:TAG]",
+        "push:push",
+        (1, 1),
+        (
+            Flag("all-tags", "a", BOOL, "Push all tags of an image to the repository"),
+            Flag(
+                "compression",
+                "",
+                TEXT,
+                'Send every layer as "gzip", "zstd" or "uncompressed", whatever the registry has',
+            ),
+            Flag("quiet", "q", BOOL, "Suppress verbose output"),
+        ),
+        ("image push",),
+    ),
+    Command(
         "rmi",
         "Remove one or more images",
         "[OPTIONS] IMAGE [IMAGE...]",
