@@ -200,9 +200,8 @@ def _fold_networking(config: ContainerConfig, options: RunOptions) -> tuple[str,
     from cowl.container import networking
 
     network = networking.main_network(options.network, asked) or NETWORKS[0]
-    if asked is not None and asked.publishes and network in NETWORKS:
-        raise InvalidOptions("ports can't be published yet")
-    if network not in (*NETWORKS, networking.BRIDGE) and not networking.is_own(network):
+    known = (*NETWORKS, networking.BRIDGE, *networking.USER_MODE)
+    if network not in known and not networking.is_own(network):
         raise InvalidOptions(
             f"network {network!r} is not available", hint="use --network none or --network host"
         )

@@ -37,10 +37,14 @@ def sweep(store: Store) -> None:
 def _kinds(settings: Mapping[str, Any]) -> list[str]:
     """The modules that such a container has something to do with; nothing is loaded to tell."""
     kinds = []
-    if settings.get("network", "none") not in ("none", "host"):
+    network = settings.get("network", "none")
+    if network in ("pasta", "slirp4netns"):
+        kinds.append(_USER_NETWORKS)
+    elif network not in ("none", "host"):
         kinds.append(_NETWORKS)
     return kinds
 
 
 _NETWORKS = "cowl.container.networks.traces"
-_ALL = (_NETWORKS,)
+_USER_NETWORKS = "cowl.container.networks.user_traces"
+_ALL = (_USER_NETWORKS, _NETWORKS)

@@ -36,7 +36,9 @@ def with_network(store: Store, options: RunOptions) -> RunOptions:
 
 def _default(store: Store) -> str:
     if rung() != ROOT:
-        return NONE
+        from cowl.container.networks.programs import default_program
+
+        return default_program()
     from cowl.container.networks import bridge, ground
 
     ground.ready(store, bridge.default_network(store))

@@ -68,4 +68,4 @@ def _module(network: str) -> str:
     return _MODULES.get(network.partition(":")[0], "bridge")
 
 
-_MODULES: dict[str, str] = {}
+_MODULES: dict[str, str] = {"pasta": "user_mode", "slirp4netns": "user_mode"}
