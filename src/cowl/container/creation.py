@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cowl.container.bundle import is_mapped
 from cowl.container.ending import drop
-from cowl.container.networks.modes import DEFAULT, is_bare
+from cowl.container.networks.modes import DEFAULT, is_bridged
 from cowl.container.options import Settings, fold
 from cowl.oci.image_config import ImageConfig
 
@@ -68,7 +68,7 @@ def create(
 
 
 def _memberships(store: Store, settings: Settings) -> Sequence[Membership]:
-    if is_bare(settings.network):
+    if not is_bridged(settings.network):
         return ()
     from cowl.container.networks.bridge import memberships
 

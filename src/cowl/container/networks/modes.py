@@ -44,11 +44,17 @@ if TYPE_CHECKING:
 
 DEFAULT, NONE, HOST, BRIDGE = "default", "none", "host", "bridge"
 _BARE = (NONE, HOST)
+_BRIDGED = "bridge"  # the module of root's networks
 
 
 def is_bare(network: str) -> bool:
     """Whether a container in it needs nothing from anybody."""
     return network in _BARE
+
+
+def is_bridged(network: str) -> bool:
+    """Whether it is the bridge that all share, or a network that somebody made."""
+    return not is_bare(network) and _module(network) == _BRIDGED
 
 
 def prepare(store: Store, record: ContainerRecord, settings: Settings) -> Connection | None:
@@ -65,7 +71,7 @@ def prepare(store: Store, record: ContainerRecord, settings: Settings) -> Connec
 
 def _module(network: str) -> str:
     """What is no word of its own is a network's name."""
-    return _MODULES.get(network.partition(":")[0], "bridge")
+    return _MODULES.get(network.partition(":")[0], _BRIDGED)
 
 
 _MODULES: dict[str, str] = {"pasta": "user_mode", "slirp4netns": "user_mode"}
