@@ -192,7 +192,7 @@ def test_files_of_the_callers_stay_outside(based: Caller) -> None:
     with open(based.home / "out", "wb") as out:
         source = os.open("/etc/passwd", os.O_RDONLY)
         subprocess.run(
-            based.argv("run", "--rm", "-i", BASE, "sh", "-c", script),
+            based.argv("run", "--rm", "-i", "--network", "none", BASE, "sh", "-c", script),
             env=based.env, cwd=based.home, stdin=source, stdout=out, stderr=out, check=True, timeout=60,
         )  # fmt: skip
         os.close(source)

@@ -59,7 +59,7 @@ def test_stdin_is_passed_only_with_i(based: Caller) -> None:
 
 
 def test_streams_are_kept_apart(based: Caller) -> None:
-    done = based.cowl("run", "--rm", BASE, "sh", "-c", "echo out; echo err >&2")
+    done = based.cowl("run", "--rm", "--network", "none", BASE, "sh", "-c", "echo out; echo err >&2")
     assert (done.stdout, done.stderr) == (b"out\n", b"err\n")
 
 

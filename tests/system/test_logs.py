@@ -61,7 +61,7 @@ def test_rotation_bytes_that_are_no_text_and_a_terminal(based: Caller) -> None:
 
 
 def test_what_ran_in_the_foreground_has_logs_too(based: Caller) -> None:
-    done = based.cowl("run", "--name", "box", BASE, "sh", "-c", TALK, status=4)
+    done = based.cowl("run", "--network", "none", "--name", "box", BASE, "sh", "-c", TALK, status=4)
     assert (done.stdout, done.stderr) == (b"one\nthree", b"two\n")
     again = based.cowl("start", "-a", "box", status=4)
     assert (again.stdout, again.stderr) == (b"one\nthree", b"two\n")
