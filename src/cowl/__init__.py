@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from cowl.container.result import RunFailed as RunFailed
     from cowl.container.result import RunTimeout as RunTimeout
     from cowl.container.snapshots import Snapshot as Snapshot
+    from cowl.container.stats import ContainerStats as ContainerStats
     from cowl.container.volumes import Volume as Volume
     from cowl.dockerfile.checks.finding import Finding as Finding
     from cowl.engine import Engine as Engine
@@ -80,6 +81,7 @@ _HOMES = {
     "Config": "cowl.config",
     "Conflict": "cowl.errors",
     "Container": "cowl.container.handle.container",
+    "ContainerStats": "cowl.container.stats",
     "Copied": "cowl.container.copier",
     "Corrupt": "cowl.errors",
     "CowlError": "cowl.errors",

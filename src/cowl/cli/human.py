@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB", "ZB", "YB")
+_BINARY_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 _DAY = 24
 
 
@@ -18,6 +19,15 @@ def size(count: float, digits: int = 4) -> str:
         value /= 1000
         unit += 1
     return f"{value:.{digits}g}{_UNITS[unit]}"
+
+
+def binary_size(count: float) -> str:
+    """Binary units, four significant digits: units.BytesSize."""
+    value, unit = float(count), 0
+    while value >= 1024 and unit < len(_BINARY_UNITS) - 1:
+        value /= 1024
+        unit += 1
+    return f"{value:.4g}{_BINARY_UNITS[unit]}"
 
 
 def short_size(count: float) -> str:

@@ -39,7 +39,7 @@ def _stop(box: Container, timeout: float | None, signal: str) -> None:
 
 def kill(call: Call) -> int:
     """`cowl kill`."""
-    return _status(call, lambda box: box.kill(call.text("signal") or "KILL"))
+    return status_of_each(call, lambda box: box.kill(call.text("signal") or "KILL"))
 
 
 def restart(call: Call) -> int:
@@ -61,7 +61,8 @@ def wait(call: Call) -> int:
     return failed
 
 
-def _status(call: Call, action: Callable[[Container], object]) -> int:
+def status_of_each(call: Call, action: Callable[[Container], object]) -> int:
+    """Does it to every container that was named, prints its name or what went wrong; the exit status."""
     with call.engine() as engine:
         return 1 if _each(call, engine, action) else 0
 
@@ -69,7 +70,7 @@ def _status(call: Call, action: Callable[[Container], object]) -> int:
 def _status_of_all(call: Call, action: Callable[[Container], object]) -> int:
     """The same with a thread for each container; told in the order of the arguments."""
     if len(call.words) == 1:
-        return _status(call, action)
+        return status_of_each(call, action)
     import threading
 
     failures: dict[int, Exception] = {}

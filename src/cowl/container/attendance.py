@@ -184,7 +184,7 @@ class Attendance:
         """Until the container has ended."""
         task = self._task
         share()
-        _fork_guard(task.pidfd, task.listener)
+        _fork_guard(task.pidfd, task.pid, task.listener)
         if task.listener >= 0:
             os.close(task.listener)
         checks = self._health_checks()
@@ -228,7 +228,8 @@ class Attendance:
         try:
             send_signal(self._task.pidfd, number)
         except ProcessLookupError:
-            pass
+            return
+        _thaw(self._task.pid)
 
 
 def _log(task: Task) -> JsonLog | None:
@@ -239,7 +240,7 @@ def _log(task: Task) -> JsonLog | None:
     return log
 
 
-def _fork_guard(pidfd: int, listener: int) -> None:
+def _fork_guard(pidfd: int, pid: int, listener: int) -> None:
     """Forks who kills the container when we are killed: what changes its user loses its death signal.
 
     With a listener it also answers the calls that one id can't do.
@@ -256,9 +257,17 @@ def _fork_guard(pidfd: int, listener: int) -> None:
             monitor, pidfd, listener = _keep_only(monitor, pidfd, listener)
             enter_and_serve(pidfd, listener, monitor)
         else:
-            _watch_over(*_keep_only(monitor, pidfd))
+            monitor, pidfd = _keep_only(monitor, pidfd)
+            _watch_over(monitor, pidfd, pid)
     finally:
         os._exit(0)
+
+
+def _thaw(pid: int) -> None:
+    """What is paused heeds a signal only then."""
+    from cowl.linux.cgroups import thaw_process
+
+    thaw_process(pid)
 
 
 def _keep_only(*fds: int) -> tuple[int, ...]:
@@ -268,9 +277,10 @@ def _keep_only(*fds: int) -> tuple[int, ...]:
     return tuple(range(3, 3 + len(fds)))
 
 
-def _watch_over(monitor: int, pidfd: int) -> None:
+def _watch_over(monitor: int, pidfd: int, pid: int) -> None:
     poller = select.poll()
     poller.register(monitor, select.POLLIN)
     poller.register(pidfd, select.POLLIN)
     if pidfd not in dict(poller.poll()):
         send_signal(pidfd, _KILL)
+        _thaw(pid)

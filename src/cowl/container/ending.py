@@ -206,7 +206,7 @@ def _end_first(service: Containers, record: ContainerRecord, running: Running | 
     if lives and not force:
         raise ContainerRunning(record.name, record.id, record.state)
     if running is not None:
-        running.signal(_KILL)
+        service.signal(record, _KILL)
         service.wait(record, running, None)
     elif lives:
         stop(service, record, _KILL, None)

@@ -6,7 +6,23 @@ from collections.abc import Mapping, Sequence
 from typing import TypedDict
 
 
-class RunKeywords(TypedDict, total=False):
+class UpdateKeywords(TypedDict, total=False):
+    """Those that `Container.update` can change."""
+
+    memory: int | str
+    memory_reservation: int | str
+    memory_swap: int | str
+    cpus: float | str
+    cpu_period: int
+    cpu_quota: int
+    cpu_shares: int
+    cpuset_cpus: str
+    cpuset_mems: str
+    pids_limit: int | None
+    blkio_weight: int
+
+
+class RunKeywords(UpdateKeywords, total=False):
     """See RunOptions for their meaning."""
 
     name: str
@@ -44,20 +60,9 @@ class RunKeywords(TypedDict, total=False):
     dns_options: Sequence[str]
     add_host: Mapping[str, str] | Sequence[str]
     domainname: str
-    memory: int | str
-    memory_reservation: int | str
-    memory_swap: int | str
     memory_swappiness: int | None
     oom_kill_disable: bool
     oom_score_adj: int | None
-    cpus: float | str
-    cpu_period: int
-    cpu_quota: int
-    cpu_shares: int
-    cpuset_cpus: str
-    cpuset_mems: str
-    pids_limit: int | None
-    blkio_weight: int
     ulimits: Mapping[str, int | str | tuple[int, int]] | Sequence[str]
     shm_size: int | str
     cgroup_parent: str

@@ -342,7 +342,15 @@ class Containers:
             return False
         finally:
             os.close(pidfd)
+        self._wake(record)
         return True
+
+    def _wake(self, record: ContainerRecord) -> None:
+        """After a signal: one that is paused, perhaps by another process, goes on and heeds it."""
+        if self.store.containers.is_paused(record.id):
+            from cowl.container.pausing import wake
+
+            wake(self, record)
 
     def exec(
         self,
@@ -356,6 +364,10 @@ class Containers:
         tty: bool,
     ) -> Running:
         """Starts one more process in a running container, as confined as its first one."""
+        if record.state == "paused":
+            from cowl.container.pausing import ContainerPaused
+
+            raise ContainerPaused(record.id, "is paused, unpause the container before exec")
         if record.state != "running" or record.process is None:
             raise ContainerNotRunning(record.id)
         settings = Settings.from_json(record.settings)
@@ -397,6 +409,7 @@ class Containers:
             return record
         if record.state in ACTIVE:
             running.signal(9)
+            self._wake(record)
             record = self.wait(record, running, None)[1]
         running.close()
         return record

@@ -134,7 +134,7 @@ def take(service: Containers, record: ContainerRecord, name: str, message: str) 
     """See `Container.snapshot`."""
     record = service.find(record.id).record
     user = recorded_user(service, record)
-    if record.state != "running":
+    if record.state not in ("running", "paused"):
         return Snapshot(service, service.store.snapshots.freeze(record.id, name, message, user))
     with service.store.layers.stage() as stage:
         record = service.store.copy_upper(record.id, stage, user=user)

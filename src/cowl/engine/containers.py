@@ -85,6 +85,10 @@ class ContainerCalls(Wiring):
                                form, or its text), "seccomp=unconfined", "systempaths=unconfined"
         runtime                "crun" or "runc" in the place of our own, "embedded"; see Config.runtime
         sysctls                a mapping, or "NAME=VALUE" words, of the container's own namespaces
+        memory, memory_swap, memory_reservation, shm_size   bytes, or "64m"; memory_swap -1: no bound
+        cpus, cpu_shares, cpu_period, cpu_quota, cpuset_cpus, cpuset_mems, pids_limit (2048; -1: none),
+        blkio_weight, memory_swappiness, oom_kill_disable, oom_score_adj, cgroup_parent   as docker run's
+        ulimits                {"nofile": (1024, 2048)}, or "nofile=1024:2048" words
         ipc, uts, cgroupns     "private" (default) or "host"; ipc also "none": without /dev/shm
         userns, privileged     userns="host" and, as root, privileged=True make the container's root the
                                host's. privileged: all capabilities, no filter, no masks, all devices.

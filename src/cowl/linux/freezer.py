@@ -51,11 +51,11 @@ class Frozen:
     Of one that has ended there is nothing to hold.
     """
 
-    def __init__(self, init: ProcessId) -> None:
+    def __init__(self, init: ProcessId, *, guarded: bool = True) -> None:
         self._init = init
         self._pidfds: dict[int, int] = {}  # of what we stopped, in the order of that
         self._known: set[int] = {os.getpid()}
-        self._guard = _Guard()
+        self._guard = _Guard(guarded=guarded)
 
     def __enter__(self) -> Self:
         try:
@@ -75,11 +75,22 @@ class Frozen:
     def __exit__(self, *_failure: object) -> None:
         self._release()
 
-    def _hold_all(self, namespace: tuple[int, int] | None) -> None:
+    def stop(self) -> bool:
+        """Stops them without ever letting go; whether all came to rest. Raises NoSuchProcess."""
+        first = self._init.open()
+        try:
+            return self._hold_all(_namespace(self._init.pid))
+        finally:
+            for fd in (first, *self._pidfds.values()):
+                os.close(fd)
+            self._pidfds.clear()
+
+    def _hold_all(self, namespace: tuple[int, int] | None) -> bool:
         for _ in range(_PATIENCE):
             if not self._hold_found(namespace) and self._at_rest():
-                return
+                return True
             time.sleep(_ROUND_SECONDS)
+        return False
 
     def _hold_found(self, namespace: tuple[int, int] | None) -> bool:
         """Stops those that were not known; whether there were any."""
@@ -130,10 +141,45 @@ class Frozen:
             self._guard.let_go()  # interrupted: it wakes the rest
 
 
+def stop_all(init: ProcessId) -> bool:
+    """Stops all processes of the pid namespace whose first one is `init`, for as long as nobody continues
+    them; whether all came to rest. Raises NoSuchProcess.
+    """
+    held = Frozen(init, guarded=False)
+    return held.stop()
+
+
+def continue_all(init: ProcessId) -> None:
+    """Continues them, the first one last; also what had stopped itself. Raises NoSuchProcess."""
+    from cowl.linux.process_table import members
+
+    for pid in reversed(members(init)):
+        try:
+            pidfd = os.pidfd_open(pid)
+        except OSError:
+            continue
+        namespace, own = _namespace(init.pid), _namespace(pid)
+        if pid == init.pid or own == namespace or _parent_is_in(pid, namespace):
+            _signal(pidfd, _CONT)
+        os.close(pidfd)
+
+
+def _parent_is_in(pid: int, namespace: tuple[int, int] | None) -> bool:
+    """Of a process in a namespace inside of that one: looked at again now that its pid is held."""
+    while (fields := stat_fields(pid)) is not None and pid > 1:
+        pid = int(fields[_PARENT])
+        if _namespace(pid) == namespace is not None:
+            return True
+    return False
+
+
 class _Guard:
     """A process that outlives us if we are killed, and knows whom to wake. Without it that is not done."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, guarded: bool) -> None:
+        self._pid, self._writer = 0, -1
+        if not guarded:
+            return
         reader, self._writer = os.pipe()
         quiet = [(os.POSIX_SPAWN_OPEN, number, "/dev/null", os.O_RDWR, 0) for number in (1, 2)]
         try:

@@ -117,6 +117,12 @@ class ContainerLife:
                 container_event(transaction, identity, "pause" if paused else "unpause")
             return bool(changed)
 
+    def is_paused(self, identity: str) -> bool:
+        """Whether its row says so. One that is gone is not."""
+        return bool(
+            self._database.row("SELECT 1 FROM containers WHERE id = ? AND state = 'paused'", (identity,))
+        )
+
     def resettle(self, identity: str, settings: str) -> None:
         """Other settings, as JSON, in the place of those that it has. Raises NoSuchContainer."""
         with self._database.write() as transaction:

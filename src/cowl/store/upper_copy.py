@@ -23,7 +23,8 @@ def copy_upper(
 ) -> ContainerRecord:
     """Copies the upper into a stage's diff; gives the container as it was then.
 
-    pause  holds the processes of a running container still for as long as the copying takes
+    pause  holds the processes of a running container still for as long as the copying takes; of one that
+           is paused they are
     user   as in `Snapshots.freeze`
     Nobody starts, freezes or restores it meanwhile. Raises NoSuchContainer, ContainerBusy, OSError.
     """

@@ -9,6 +9,7 @@ from cowl.cli.commands.builder import BUILDER
 from cowl.cli.commands.containers import CONTAINERS
 from cowl.cli.commands.images import IMAGES
 from cowl.cli.commands.networks import NETWORKS
+from cowl.cli.commands.resources import RESOURCES
 from cowl.cli.commands.snapshots import SNAPSHOTS
 from cowl.cli.commands.system import SYSTEM
 from cowl.cli.commands.volumes import VOLUMES
@@ -42,7 +43,7 @@ GLOBAL_FLAGS = (
     Flag("version", "v", BOOL, "Print version information and quit"),
 )
 
-COMMANDS = (*CONTAINERS, *SNAPSHOTS, *IMAGES, *BUILDER, *SYSTEM, *VOLUMES, *NETWORKS)
+COMMANDS = (*CONTAINERS, *RESOURCES, *SNAPSHOTS, *IMAGES, *BUILDER, *SYSTEM, *VOLUMES, *NETWORKS)
 
 # What cowl parses before the name of a command; the first argument ends these flags.
 TOP = Command("", "", "[OPTIONS] COMMAND [ARG...]", "", (0, MANY), GLOBAL_FLAGS, interspersed=False)

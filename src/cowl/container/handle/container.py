@@ -6,10 +6,13 @@ from cowl.container.handle.copies import ContainerCopies
 from cowl.container.handle.files import ContainerFiles
 from cowl.container.handle.inside import ContainerInside
 from cowl.container.handle.life import ContainerLife
+from cowl.container.handle.limits import ContainerLimits
 from cowl.container.handle.output import ContainerOutput
 
 
-class Container(ContainerLife, ContainerInside, ContainerOutput, ContainerCopies, ContainerFiles):
+class Container(
+    ContainerLife, ContainerLimits, ContainerInside, ContainerOutput, ContainerCopies, ContainerFiles
+):
     """A handle, not a value: its state is read from the store when asked for.
 
     Made by `Engine.start`, `Engine.container` and `Engine.containers`. As a context manager one that
