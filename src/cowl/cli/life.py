@@ -26,7 +26,7 @@ def start_detached(call: Call) -> int:
 
 def stop(call: Call) -> int:
     """`cowl stop`: all that are named at once, so that their timeouts don't add up."""
-    timeout = call.number("time") if call.given("time") else None
+    timeout = _timeout(call)
     return _status_of_all(call, lambda box: _stop(box, timeout, call.text("signal")))
 
 
@@ -37,6 +37,12 @@ def _stop(box: Container, timeout: float | None, signal: str) -> None:
         pass  # --rm: it has ended
 
 
+def _timeout(call: Call) -> float | None:
+    """--timeout, which was --time before; None: as the container has it."""
+    given = [call.number(flag) for flag in ("time", "timeout") if call.given(flag)]
+    return given[-1] if given else None
+
+
 def kill(call: Call) -> int:
     """`cowl kill`."""
     return status_of_each(call, lambda box: box.kill(call.text("signal") or "KILL"))
@@ -44,7 +50,7 @@ def kill(call: Call) -> int:
 
 def restart(call: Call) -> int:
     """`cowl restart`: likewise."""
-    timeout = call.number("time") if call.given("time") else None
+    timeout = _timeout(call)
     return _status_of_all(call, lambda box: box.restart(timeout, signal=call.text("signal")))
 
 

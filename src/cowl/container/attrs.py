@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from cowl.container.network_attrs import asked_attrs, network_settings
 from cowl.store.container_record import ACTIVE
 
 TYPE_CHECKING = False
@@ -16,19 +17,21 @@ if TYPE_CHECKING:
     from cowl.container.options import Settings
     from cowl.store.containers import ContainerRecord
     from cowl.store.snapshot_record import SnapshotRecord
+    from cowl.store.store import Store
 
 
 def container_attrs(
     record: ContainerRecord,
     settings: Settings,
-    volume_path: Callable[[str], str],
+    store: Store,
     health: HealthState | None = None,
 ) -> dict[str, Any]:
     """Docker's keys in Docker's order; what cowl does not have is left out rather than made up.
 
-    volume_path  gives the place on the host of a volume's files, by its name
-    health       None where it has no health check
+    store   is asked for places on the host, and for networks and ports as they are now
+    health  None where it has no health check
     """
+    volume_path = store.directory.volume_data
     return {
         "Id": record.id,
         "Created": rfc3339(record.created_at),
@@ -49,6 +52,7 @@ def container_attrs(
             **({"Health": health.attrs()} if health is not None else {}),
         },
         "Image": str(record.image_id),
+        **_files_of_names(record),
         "LogPath": "" if settings.log_driver == "none" else f"{record.directory}/log/container.log",
         "Name": f"/{record.name}",
         "RestartCount": record.restarts,
@@ -60,6 +64,7 @@ def container_attrs(
             **_fixtures(settings),
             "LogConfig": {"Type": settings.log_driver, "Config": dict(settings.log_options)},
             "NetworkMode": settings.network,
+            **asked_attrs(settings),
             "RestartPolicy": _restart_policy(settings),
             "AutoRemove": record.auto_remove,
             "ReadonlyRootfs": settings.read_only,
@@ -67,11 +72,13 @@ def container_attrs(
             **_confinement(settings),
             **_limits(settings),
         },
-        "GraphDriver": {"Name": "cowl", "Data": {"UpperDir": f"{record.directory}/upper"}},
+        "GraphDriver": {"Name": "cowl", "Data": _root(record, store)},
         "Mounts": [_mount(mount, volume_path) for mount in settings.mounts if mount.asked != "tmpfs"],
         "Config": {
             "Hostname": settings.hostname or record.id[:12],
+            "Domainname": settings.networking.domainname if settings.networking else "",
             "User": settings.user,
+            **({"ExposedPorts": {port: {} for port in settings.exposed}} if settings.exposed else {}),
             "Tty": settings.tty,
             "OpenStdin": settings.open_stdin,
             "StdinOnce": settings.stdin_once,
@@ -86,6 +93,22 @@ def container_attrs(
             "StopSignal": settings.stop_signal or "SIGTERM",
             "StopTimeout": settings.stop_timeout,
         },
+        "NetworkSettings": network_settings(store, record, settings),
+    }
+
+
+def _files_of_names(record: ContainerRecord) -> dict[str, str]:
+    """Where the container's own files of /etc lie, once they have been made."""
+    names = (("ResolvConfPath", "resolv.conf"), ("HostnamePath", "hostname"), ("HostsPath", "hosts"))
+    return {key: f"{record.directory}/{name}" if record.started_at else "" for key, name in names}
+
+
+def _root(record: ContainerRecord, store: Store) -> dict[str, str]:
+    """What its root is mounted of, inside its own namespace: nothing of the host's shows it merged."""
+    return {
+        "LowerDir": ":".join(store.trees(record.layer_keys)),
+        "UpperDir": record.upper,
+        "WorkDir": record.work,
     }
 
 
@@ -123,6 +146,7 @@ def snapshot_attrs(record: SnapshotRecord, settings: Settings) -> dict[str, Any]
 def _confinement(settings: Settings) -> dict[str, Any]:
     """What was asked about isolation, as Docker names it."""
     from cowl.container.confinement import Confinement
+    from cowl.runtime.spec import MASKED_PATHS, READONLY_PATHS
 
     asked = settings.confinement or Confinement()
     return {
@@ -137,6 +161,8 @@ def _confinement(settings: Settings) -> dict[str, Any]:
         "UTSMode": asked.uts,
         "UsernsMode": asked.userns,
         "Sysctls": dict(asked.sysctls),
+        "MaskedPaths": list(MASKED_PATHS) if asked.guards_paths else None,
+        "ReadonlyPaths": list(READONLY_PATHS) if asked.guards_paths else None,
     }
 
 

@@ -68,6 +68,12 @@ class Confinement(Value):
         return parse_security(self.security_opt)
 
     @property
+    def guards_paths(self) -> bool:
+        """Whether the kernel's paths are masked and read-only."""
+        paths = self.security.system_paths
+        return not self.privileged if paths is None else paths
+
+    @property
     def capabilities(self) -> tuple[str, ...]:
         """The bounding set."""
         return fold_capabilities(self.cap_add, self.cap_drop, privileged=self.privileged)
@@ -190,11 +196,10 @@ def _ours(capabilities: tuple[str, ...], *, every: bool) -> tuple[str, ...]:
 
 def container_fields(asked: Confinement, rung: str) -> dict[str, Any]:
     """The fields of ContainerOptions."""
-    paths = asked.security.system_paths
     fields = {
         **process_fields(asked, rung),
         "seccomp": profile(asked),
-        "system_paths": not asked.privileged if paths is None else paths,
+        "system_paths": asked.guards_paths,
         "shared": asked.shares(rung),
         "sysctls": asked.sysctls,
         "devices": asked.privileged,

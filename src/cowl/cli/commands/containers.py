@@ -7,7 +7,10 @@ from cowl.cli.grammar import BOOL, INT, LIST, MANY, TEXT, Command, Flag
 from cowl.cli.process_flags import CREATE, DETACH_KEYS, PROCESS, RUN
 
 SIGNAL = Flag("signal", "s", TEXT, "Signal to send to the container")
-TIME = Flag("time", "t", INT, "Seconds to wait before killing the container", "int")
+TIMEOUT = (
+    Flag("time", "", INT, "The same as --timeout", "int"),
+    Flag("timeout", "t", INT, "Seconds to wait before killing the container", "int"),
+)
 
 _MOMENT = 'timestamp (e.g. "2013-01-02T13:23:37Z") or relative (e.g. "42m" for 42 minutes)'
 
@@ -67,7 +70,7 @@ CONTAINERS = (
         "[OPTIONS] CONTAINER [CONTAINER...]",
         "life:stop",
         (1, MANY),
-        (SIGNAL, TIME),
+        (SIGNAL, *TIMEOUT),
         ("container stop",),
     ),
     Command(
@@ -85,7 +88,7 @@ CONTAINERS = (
         "[OPTIONS] CONTAINER [CONTAINER...]",
         "life:restart",
         (1, MANY),
-        (SIGNAL, TIME),
+        (SIGNAL, *TIMEOUT),
         ("container restart",),
     ),
     Command(

@@ -165,8 +165,7 @@ class ContainerFacts:
         """The JSON value of `docker container inspect`."""
         from cowl.container.attrs import container_attrs
 
-        place = self._service.store.directory.volume_data
-        return container_attrs(self._record, self.settings, place, self.health)
+        return container_attrs(self._record, self.settings, self._service.store, self.health)
 
     def __repr__(self) -> str:
         return f"<Container {self.id[:12]} {self.name} {self.state}>"
