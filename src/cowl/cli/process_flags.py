@@ -38,7 +38,7 @@ RUN = (
     Flag("log-driver", "", TEXT, 'Logging driver for the container: "json-file" or "none"'),
     Flag("log-opt", "", LIST, "Log driver options: max-size=10m, max-file=3"),
     Flag("name", "", TEXT, "Assign a name to the container"),
-    Flag("pid", "", TEXT, 'PID namespace to use ("private")'),
+    Flag("pid", "", TEXT, 'PID namespace to use ("private", "host")'),
     PLATFORM,
     Flag("privileged", "", BOOL, "Give extended privileges to the container: run nothing untrusted in it"),
     Flag("pull", "", TEXT, 'Pull image before running ("always", "missing", "never")', "", "missing"),

@@ -20,15 +20,19 @@ HOST, PRIVATE, NONE = "host", "private", "none"
 _MODES = {
     "cgroupns": ("CGROUP", (HOST, PRIVATE)),
     "ipc": ("IPC", (HOST, PRIVATE, NONE)),
-    "pid": ("PID", (PRIVATE,)),
+    "pid": ("PID", (HOST, PRIVATE)),
     "userns": ("USER", (HOST, PRIVATE)),
     "uts": ("UTS", (HOST, PRIVATE)),
 }
-_NAMESPACES = {"cgroupns": "cgroup", "ipc": "ipc", "userns": "user", "uts": "uts"}
+_NAMESPACES = {"cgroupns": "cgroup", "ipc": "ipc", "pid": "pid", "userns": "user", "uts": "uts"}
 
 
 class NotForOneId(Denied):
     """A user with a single id can't have it: the kernel gives it to root alone."""
+
+
+class HostPidRefused(Denied):
+    """Among the host's processes a container can't be here."""
 
 
 class CapabilityNotOurs(Denied):
@@ -126,7 +130,9 @@ def check_confinement(asked: Confinement, network: str, hostname: str) -> None:
 
 
 def check_rung(asked: Confinement, rung: str) -> None:
-    """Raises NotForOneId for what a user without a range of ids can't have."""
+    """Raises NotForOneId for what a user without a range of ids can't have, HostPidRefused."""
+    if asked.pid == HOST:
+        _check_host_pid(asked, rung)
     if rung != SINGLE:
         return
     if asked.userns == HOST:
@@ -142,16 +148,33 @@ def check_rung(asked: Confinement, rung: str) -> None:
         )
 
 
+def _check_host_pid(asked: Confinement, rung: str) -> None:
+    """The kernel lets a user namespace mount no /proc of processes outside; and what was started ends by its
+    cgroup alone."""
+    if "user" not in asked.shares(rung):
+        raise HostPidRefused(
+            "cannot share the host PID namespace when user namespaces are enabled",
+            hint="as root, --userns host leaves that out",
+        )
+    from cowl.linux.cgroups import find_place
+
+    if blocker := find_place().blocker:
+        raise HostPidRefused(
+            f"--pid host needs a cgroup, else what the container starts would outlive it: {blocker}"
+        )
+
+
 def gives_up(asked: Confinement, rung: str) -> str:
     """What a container that is asked for like this does without, in a sentence; "" for nothing grave."""
     users = "the user namespace, so that the container's root is the host's root"
+    pids = ", and the host's processes are in its sight" if asked.pid == HOST else ""
     rest = "the system call filter, the masks over the kernel's files and the choice of devices"
     bare = "user" in asked.shares(rung)
     if not (bare or asked.privileged):
         return ""
     lost = f"{rest}, and {users}" if bare and asked.privileged else users if bare else rest
     option = "--privileged" if asked.privileged else "--userns host"
-    return f"{option} gives up {lost}: run nothing in it that you don't trust"
+    return f"{option} gives up {lost}{pids}: run nothing in it that you don't trust"
 
 
 def profile(asked: Confinement) -> dict[str, Any] | None:
@@ -211,7 +234,7 @@ def _check_mode(option: str, mode: str) -> None:
     name, known = _MODES[option]
     if not mode or mode in known:
         return
-    if mode == "shareable" or mode.startswith("container:") or (option, mode) == ("pid", HOST):
+    if mode == "shareable" or mode.startswith("container:"):
         raise InvalidOptions(
             f"--{option} {mode} is not available yet: a container has {name} namespaces of its own",
             hint=f"--{option} knows {', '.join(known)}",

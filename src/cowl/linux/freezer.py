@@ -17,6 +17,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Self
 
+    from cowl.linux.cgroups import Cgroup
+
 _STATE, _PARENT, _START_TIME = 0, 1, 19  # in proc_pid_stat(5)'s fields after the command name
 _CONT, _STOP = 18, 19
 _STOPPED = (b"T", b"t")
@@ -48,7 +50,8 @@ for line in () if b"done" in lines else reversed(lines[:-1]):
 class Frozen:
     """Holds all processes of the pid namespace whose first one is `init` while the `with` block lasts.
 
-    Of one that has ended there is nothing to hold.
+    Of one that has ended there is nothing to hold. Where that namespace is our own too, it is the processes
+    of its cgroup, and those that descend from it.
     """
 
     def __init__(self, init: ProcessId, *, guarded: bool = True) -> None:
@@ -56,6 +59,7 @@ class Frozen:
         self._pidfds: dict[int, int] = {}  # of what we stopped, in the order of that
         self._known: set[int] = {os.getpid()}
         self._guard = _Guard(guarded=guarded)
+        self._group: Cgroup | None = None  # in the place of the namespace
 
     def __enter__(self) -> Self:
         try:
@@ -64,7 +68,7 @@ class Frozen:
             except NoSuchProcess:
                 return self
             try:
-                self._hold_all(_namespace(self._init.pid))
+                self._hold_all(self._own_namespace())
             finally:
                 os.close(first)
         except BaseException:
@@ -79,11 +83,26 @@ class Frozen:
         """Stops them without ever letting go; whether all came to rest. Raises NoSuchProcess."""
         first = self._init.open()
         try:
-            return self._hold_all(_namespace(self._init.pid))
+            return self._hold_all(self._own_namespace())
         finally:
             for fd in (first, *self._pidfds.values()):
                 os.close(fd)
             self._pidfds.clear()
+
+    def _own_namespace(self) -> tuple[int, int] | None:
+        """None where it has none of its own: everybody else is in that."""
+        namespace = _namespace(self._init.pid)
+        if namespace != _namespace(os.getpid()):
+            return namespace
+        from cowl.linux.cgroups import group_of
+
+        self._group = group_of(self._init.pid)
+        return None
+
+    def _candidates(self) -> list[int]:
+        if self._group is not None:
+            return self._group.processes()
+        return [int(name) for name in os.listdir("/proc") if name.isdigit()]
 
     def _hold_all(self, namespace: tuple[int, int] | None) -> bool:
         for _ in range(_PATIENCE):
@@ -95,16 +114,16 @@ class Frozen:
     def _hold_found(self, namespace: tuple[int, int] | None) -> bool:
         """Stops those that were not known; whether there were any."""
         found = False
-        for name in os.listdir("/proc"):
-            if not name.isdigit() or int(name) in self._known:
-                continue
-            if self._belongs(int(name), namespace):
-                found |= self._hold(int(name), namespace)
+        for pid in self._candidates():
+            if pid not in self._known and self._belongs(pid, namespace):
+                found |= self._hold(pid, namespace)
         return found
 
     def _belongs(self, pid: int, namespace: tuple[int, int] | None) -> bool:
         if pid == self._init.pid or _namespace(pid) == namespace is not None:
             return True
+        if self._group is not None:
+            return pid in self._group.processes()
         fields = stat_fields(pid)  # in a namespace inside of that one
         return fields is not None and int(fields[_PARENT]) in self._pidfds
 

@@ -36,11 +36,13 @@ class Seen(Value):
 def members(init: ProcessId) -> list[int]:
     """The pids of the namespace whose first process is `init`, and of those inside of it, in their order.
 
-    Raises NoSuchProcess.
+    Where that is our own namespace too, those of its cgroup. Raises NoSuchProcess.
     """
     pidfd = init.open()  # while it is held nobody else gets the pid
     try:
         namespace = _namespace(init.pid)
+        if namespace is not None and namespace == _namespace(os.getpid()):
+            return _in_group(init.pid)
         parents: dict[int, int] = {}
         found = {init.pid}
         for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):
@@ -52,6 +54,16 @@ def members(init: ProcessId) -> list[int]:
     finally:
         os.close(pidfd)
     return sorted(found)
+
+
+def _in_group(pid: int) -> list[int]:
+    from cowl.linux.cgroups import group_of
+
+    try:
+        group = group_of(pid)
+    except OSError:  # it has ended
+        return []
+    return sorted({pid, *(group.processes() if group is not None else ())})
 
 
 def _add_children(found: set[int], parents: dict[int, int]) -> None:

@@ -118,7 +118,7 @@ class ContainerOptions(ProcessOptions):
     shm_bytes   the room in /dev/shm; 0: there is none
     seccomp     a `linux.seccomp` object; None: the usual one, if `confined`
     system_paths  whether the kernel's paths are masked and read-only; None: as `confined` says
-    shared      namespaces that are the host's: of "cgroup", "ipc", "user", "uts"
+    shared      namespaces that are the host's: of "cgroup", "ipc", "pid", "user", "uts"
     sysctls     (name, value), of namespaces of its own
     devices     the host's devices are there, and the kernel's files can be written
     cgroup      path of the cgroup that is made for it, with the limits of `resources` (a `linux.resources`
