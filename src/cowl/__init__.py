@@ -38,6 +38,9 @@ if TYPE_CHECKING:
     from cowl.container.result import RunTimeout as RunTimeout
     from cowl.container.snapshots import Snapshot as Snapshot
     from cowl.container.stats import ContainerStats as ContainerStats
+    from cowl.container.talk import DEVNULL as DEVNULL
+    from cowl.container.talk import PIPE as PIPE
+    from cowl.container.talk import STDOUT as STDOUT
     from cowl.container.volumes import Volume as Volume
     from cowl.dockerfile.checks.finding import Finding as Finding
     from cowl.engine import Engine as Engine
@@ -86,6 +89,7 @@ _HOMES = {
     "Corrupt": "cowl.errors",
     "CowlError": "cowl.errors",
     "Deduplication": "cowl.store.dedupe.report",
+    "DEVNULL": "cowl.container.talk",
     "Denied": "cowl.errors",
     "DockerOutput": "cowl.outputs",
     "Engine": "cowl.engine",
@@ -112,12 +116,14 @@ _HOMES = {
     "OciOutput": "cowl.outputs",
     "OutputLog": "cowl.container.output_log",
     "Pushed": "cowl.image.pushed",
+    "PIPE": "cowl.container.talk",
     "RegistryCacheSource": "cowl.caches",
     "RegistryCacheTarget": "cowl.caches",
     "Receipt": "cowl.store.apply",
     "RemovalPlan": "cowl.accounting.removal",
     "RunFailed": "cowl.container.result",
     "RunTimeout": "cowl.container.result",
+    "STDOUT": "cowl.container.talk",
     "Snapshot": "cowl.container.snapshots",
     "Squashed": "cowl.image.squashed",
     "StoreChanged": "cowl.store.apply",

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import os
-
 from cowl.container.handle.container import Container
-from cowl.container.result import CompletedRun, RunFailed
-from cowl.container.streams import Pipes, converse
-from cowl.container.words import InvalidOptions, as_input
+from cowl.container.talk import begin, collect
+from cowl.container.words import InvalidOptions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import Any
 
     from cowl.container.lifecycle import Containers
     from cowl.container.options import RunOptions
+    from cowl.container.result import CompletedRun
+    from cowl.container.talk import Talk
     from cowl.store.container_record import ContainerRecord
     from cowl.store.images import ImageRecord
 
@@ -26,27 +26,23 @@ def run(
     command: Sequence[str],
     options: RunOptions,
     *,
-    data: bytes | None,
+    talk: Talk,
+    data: bytes | str | None,
     timeout: float | None,
     check: bool,
-) -> CompletedRun:
+) -> CompletedRun[Any]:
     """Starts, feeds, drains and reaps a container; see `Engine.run` for the contract."""
-    fed = as_input(data)
+    fed = talk.encode(data)
     if options.tty:
         raise InvalidOptions(
             "run collects output, which a terminal would mix", hint="use start(tty=True) and its console"
         )
-    pipes = Pipes.make()
-    try:
-        box = service.start(image, name, command, options, pipes.child())
-    except BaseException:
-        pipes.close_all()
-        raise
+    pipes, box = begin(talk, lambda stdio: service.start(image, name, command, options, stdio))
     with box:
-        stdout, stderr = converse(box.command, pipes, fed, timeout)
-        done = CompletedRun(box.command, box.wait(), stdout, stderr, box.id)
-    if check and done.returncode != 0:
-        raise RunFailed(done)
+        collected = collect(box.command, pipes, fed, timeout, talk)
+        done = talk.completed(box.command, box.wait(), collected, box.id)
+    if check:
+        done.check_returncode()
     return done
 
 
@@ -58,7 +54,7 @@ def start(
     options: RunOptions,
     streams: tuple[int | None, int | None, int | None],
 ) -> Container:
-    """Starts a container on the caller's fds; None among them is /dev/null."""
+    """Starts a container on the caller's streams; see `PipeFiles`."""
     return _on_streams(streams, lambda stdio: service.start(image, name, command, options, stdio))
 
 
@@ -72,9 +68,15 @@ def start_again(
 def _on_streams(
     streams: tuple[int | None, int | None, int | None], begin: Callable[[tuple[int, int, int]], Container]
 ) -> Container:
-    null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    from cowl.container.pipe_files import PipeFiles
+
+    files = PipeFiles(streams)
     try:
-        stdin, stdout, stderr = (null if fd is None else fd for fd in streams)
-        return begin((stdin, stdout, stderr))
+        box = begin(files.stdio)
+    except BaseException:
+        files.close()
+        raise
     finally:
-        os.close(null)
+        files.close_theirs()
+    box.hold(files)
+    return box

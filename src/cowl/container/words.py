@@ -23,13 +23,6 @@ def as_words(what: str, value: Sequence[str]) -> tuple[str, ...]:
     return tuple(value)
 
 
-def as_input(data: bytes | None) -> bytes:
-    """What a command is to read on its standard input. Raises InvalidOptions for text."""
-    if isinstance(data, str):
-        raise InvalidOptions("the input is text, where bytes belong", hint="encode it: input=text.encode()")
-    return data or b""
-
-
 def check_text(word: str) -> None:
     """Raises InvalidOptions for what can't be a C string in UTF-8."""
     if "\0" in word:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from cowl.engine.wiring import Wiring
 
+PIPE = -1  # of cowl.container.talk, which a caller who lists containers need not load
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Any, BinaryIO, Unpack
+    from typing import Any, BinaryIO, Literal, Unpack, overload
 
     from cowl.container.handle.container import Container
     from cowl.container.keywords import RunKeywords
@@ -18,25 +20,92 @@ if TYPE_CHECKING:
 class ContainerCalls(Wiring):
     """See Engine."""
 
+    if TYPE_CHECKING:
+
+        @overload
+        def run(
+            self,
+            image: str,
+            command: Sequence[str] = (),
+            *,
+            text: Literal[False] = False,
+            encoding: None = None,
+            errors: None = None,
+            input: bytes | None = None,
+            stdout: int = PIPE,
+            stderr: int = PIPE,
+            timeout: float | None = None,
+            check: bool = False,
+            remove: bool = True,
+            **options: Unpack[RunKeywords],
+        ) -> CompletedRun[bytes]: ...
+
+        @overload
+        def run(
+            self,
+            image: str,
+            command: Sequence[str] = (),
+            *,
+            text: Literal[True],
+            encoding: str | None = None,
+            errors: str | None = None,
+            input: str | None = None,
+            stdout: int = PIPE,
+            stderr: int = PIPE,
+            timeout: float | None = None,
+            check: bool = False,
+            remove: bool = True,
+            **options: Unpack[RunKeywords],
+        ) -> CompletedRun[str]: ...
+
+        @overload
+        def run(
+            self,
+            image: str,
+            command: Sequence[str] = (),
+            *,
+            text: bool = False,
+            encoding: str,
+            errors: str | None = None,
+            input: str | None = None,
+            stdout: int = PIPE,
+            stderr: int = PIPE,
+            timeout: float | None = None,
+            check: bool = False,
+            remove: bool = True,
+            **options: Unpack[RunKeywords],
+        ) -> CompletedRun[str]: ...
+
     def run(
         self,
         image: str,
         command: Sequence[str] = (),
         *,
-        input: bytes | None = None,  # noqa: A002  # the name that subprocess.run has
+        text: bool = False,
+        encoding: str | None = None,
+        errors: str | None = None,
+        input: bytes | str | None = None,  # noqa: A002  # the name that subprocess.run has
+        stdout: int = PIPE,
+        stderr: int = PIPE,
         timeout: float | None = None,
         check: bool = False,
         remove: bool = True,
         **options: Unpack[RunKeywords],
-    ) -> CompletedRun:
+    ) -> CompletedRun[Any]:
         """Runs a command in a fresh container and waits, like `subprocess.run(capture_output=True)`.
 
         The container is removed afterwards unless `remove=False`. `options` are those of `start`, but
         for `tty`.
+
+        text            `input` and output are str, in UTF-8 unless there is an `encoding`, with ends of line
+                        as "\\n"; errors: as for bytes.decode. Either of these means text too
+        stdout, stderr  PIPE collects them; DEVNULL or a descriptor sends them elsewhere, and b"" or "" is
+                        what is given back. stderr=STDOUT: into stdout, in the order in which it came
         Raises RunTimeout after `timeout` seconds, when the container is killed; RunFailed with
         `check=True` and a non-zero exit; CommandNotFound, CommandNotExecutable, NotFound, Invalid.
         """
         from cowl.container.run import run
+        from cowl.container.talk import make_talk
 
         return run(
             self._containers,
@@ -44,6 +113,7 @@ class ContainerCalls(Wiring):
             image,
             command,
             self._heeded(_options(remove=remove, **options)),
+            talk=make_talk(text, encoding, errors, stdout, stderr),
             data=input,
             timeout=timeout,
             check=check,
@@ -67,7 +137,9 @@ class ContainerCalls(Wiring):
         block, its output is in its logs, and `restart` is heeded. It has no streams of ours.
 
 
-        stdin, stdout, stderr  file descriptors; None is /dev/null. With `tty` see Container.console
+        stdin, stdout, stderr  file descriptors; None or DEVNULL is /dev/null. PIPE makes a pipe: our end is
+                               Container.stdin, stdout or stderr. stderr=STDOUT: where stdout goes.
+                               With `tty` see Container.console
         name, hostname, user, workdir, network ("none" or "host"), entrypoint, read_only, tty
         env, labels            mappings, or "KEY=value" words
         binds                  "source:target[:ro]" words; a source is an absolute path or the name of a

@@ -8,7 +8,7 @@ import pytest
 
 import cowl
 from cowl.container.options import RunOptions, fold, run_options
-from cowl.container.words import InvalidOptions, as_input, as_words
+from cowl.container.words import InvalidOptions, as_words
 from cowl.oci.image_config import ContainerConfig
 
 
@@ -29,13 +29,6 @@ def test_lists_are_not_strings(option: str) -> None:
 
 def test_words_of_any_sequence() -> None:
     assert as_words("x", ["a", "b"]) == as_words("x", ("a", "b")) == ("a", "b")
-
-
-def test_input_is_bytes() -> None:
-    wrong: Any = "text"
-    with pytest.raises(InvalidOptions, match="bytes belong"):
-        as_input(wrong)
-    assert (as_input(None), as_input(b"x")) == (b"", b"x")
 
 
 def test_completion_knows_names_that_are_not_loaded() -> None:

@@ -7,10 +7,11 @@ from cowl.errors import Conflict
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Self
+    from typing import Any, BinaryIO, Self
 
     from cowl.container.health_state import HealthState
     from cowl.container.lifecycle import Containers
+    from cowl.container.pipe_files import PipeFiles
     from cowl.runtime.protocol import Running
     from cowl.store.containers import ContainerRecord
 
@@ -31,6 +32,7 @@ class ContainerFacts:
         self._record = record
         self._running = running
         self._settings: Settings | None = None  # they never change
+        self._files: PipeFiles | None = None
 
     @property
     def id(self) -> str:
@@ -139,6 +141,25 @@ class ContainerFacts:
     def console(self) -> int:
         """The master end of its terminal, or -1 without `tty=True` or in another process."""
         return self._running.console if self._running is not None else -1
+
+    @property
+    def stdin(self) -> BinaryIO | None:
+        """Where to write what it reads, buffered, with stdin=PIPE. It is closed with the block."""
+        return self._files.stdin if self._files is not None else None
+
+    @property
+    def stdout(self) -> BinaryIO | None:
+        """Where to read what it writes, with stdout=PIPE: as it comes, or by lines."""
+        return self._files.stdout if self._files is not None else None
+
+    @property
+    def stderr(self) -> BinaryIO | None:
+        """The same for its other output, with stderr=PIPE; see STDOUT for both in one."""
+        return self._files.stderr if self._files is not None else None
+
+    def hold(self, files: PipeFiles) -> None:
+        """Takes over our ends of its pipes; not part of the public API."""
+        self._files = files
 
     def process(self) -> Running:
         """Its first process, for the one who started it. Raises ContainerNotRunning in other processes."""

@@ -27,7 +27,7 @@ class ContainerLife(ContainerFacts):
     ) -> Self:
         """Runs its command on its files as they are; for one that was created or has ended. Gives itself.
 
-        stdin, stdout, stderr  file descriptors; None is /dev/null
+        stdin, stdout, stderr  as for `Engine.start`
         detach                 a process of its own looks after it, keeps its output and outlives us
         Unless it is detached it ends with its `with` block, or with the engine, as one of `Engine.start`.
         Returns once the command was executed. Raises ContainerNotStopped, ContainerBusy, NotFound,
@@ -44,9 +44,21 @@ class ContainerLife(ContainerFacts):
         fresh = start_again(self._service, self._record, (stdin, stdout, stderr))
         if self._running is not None:
             self._running.close()
-        self._record, self._running = fresh._record, fresh._running
+        self._let_files_go()
+        self._record, self._running, self._files = fresh._record, fresh._running, fresh._files
         self._service.adopt(self)
         return self
+
+    def poll(self) -> int | None:
+        """The exit code if it has ended, else None."""
+        if self._running is not None and self.returncode is not None:
+            return self.returncode  # ours, which may be gone with its row
+        return self.refresh().returncode
+
+    @property
+    def returncode(self) -> int | None:
+        """The exit code, as of the last `wait`, `poll` or look at the store; None before its end."""
+        return self.exit_code if self.state in ("exited", "dead") else None
 
     def wait(self, timeout: float | None = None) -> int:
         """The exit code, once it has ended. Raises RunTimeout after `timeout` seconds; it then runs on.
@@ -139,3 +151,8 @@ class ContainerLife(ContainerFacts):
     ) -> None:
         self._record = self._service.leave(self._record, self._running)
         self._running = None
+        self._let_files_go()
+
+    def _let_files_go(self) -> None:
+        if self._files is not None:
+            self._files.close()
