@@ -18,7 +18,7 @@ class Config(Value):
     """Everything ambient that the library needs, as one frozen value.
 
     root            absolute path of the store
-    auth_file       Docker's config.json with credentials, or "" for none
+    auth_file       Docker's config.json with credentials, which may be missing, or "" for none
     registries_file containers-registries.conf(5) with mirrors and insecure registries, or "" for none
     mirrors         ("docker.io", "127.0.0.1:5000") pairs, tried in order before the registry itself
     insecure        registries (host or host:port) that may be spoken to in plain HTTP
@@ -66,7 +66,7 @@ def from_environ(environ: Mapping[str, str], root: str | None = None) -> Config:
     )
     return Config(
         root=os.path.abspath(root) if root else default_root(environ, os.geteuid()),
-        auth_file=_existing(os.path.join(docker_home, "config.json")),
+        auth_file=os.path.join(docker_home, "config.json"),
         registries_file=next((path for path in registries if _existing(path)), ""),
         mirrors=tuple(
             (upstream, mirror)

@@ -39,14 +39,15 @@ def test_the_argument_wins() -> None:
 
 def test_files_that_are_not_there_are_left_out(tmp_path: Path) -> None:
     nothing = {"HOME": str(tmp_path), "COWL_ROOT": "/r", "CONTAINERS_REGISTRIES_CONF": str(tmp_path / "no")}
-    assert from_environ(nothing).auth_file == ""
-    (tmp_path / ".docker").mkdir()
-    (tmp_path / ".docker/config.json").write_text("{}")
+    assert from_environ(nothing).registries_file != nothing["CONTAINERS_REGISTRIES_CONF"]
     (tmp_path / "registries.conf").write_text("")
     there = {**nothing, "CONTAINERS_REGISTRIES_CONF": str(tmp_path / "registries.conf")}
-    assert from_environ(there).auth_file == str(tmp_path / ".docker/config.json")
     assert from_environ(there).registries_file == str(tmp_path / "registries.conf")
-    assert from_environ({**there, "DOCKER_CONFIG": str(tmp_path)}).auth_file == ""
+
+
+def test_where_logins_are_whether_there_are_any_or_not() -> None:
+    assert from_environ({"HOME": "/h"}).auth_file == "/h/.docker/config.json"
+    assert from_environ({"HOME": "/h", "DOCKER_CONFIG": "/d"}).auth_file == "/d/config.json"
 
 
 def test_mirrors_registries_and_proxies() -> None:

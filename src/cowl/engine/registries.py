@@ -36,3 +36,20 @@ class RegistryCalls(Wiring):
             emit=self._emit,
         )
         return tuple(Pushed(str(name), str(stored.digest), stored.size) for name, stored in done)
+
+    def login(self, server: str = "", *, username: str = "", password: str = "") -> str:
+        """Has a registry check a login and keeps it where Docker does. "" is Docker Hub.
+
+        Without a username the login that is kept already is tried again. Gives where it is kept now: the
+        name of a credential helper, or "" for config.json, where it can be read. Nothing is kept of a login
+        that was refused. Raises Denied, Unavailable, Invalid kinds, NotFound when nothing is kept.
+        """
+        from cowl.transfer.login import log_in
+
+        return log_in(server, username, password, config=self.config, emit=self._emit)
+
+    def logout(self, server: str = "") -> bool:
+        """Removes what `login` or Docker kept for a registry; False if that was nothing."""
+        from cowl.transfer.login import log_out
+
+        return log_out(server, self.config)

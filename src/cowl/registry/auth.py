@@ -19,10 +19,19 @@ from cowl.registry.failures import RegistryUnavailable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Protocol
+
     from cowl.http.transport import Transport
     from cowl.registry.challenge import Challenge
-    from cowl.registry.credentials import Credential, Credentials
+    from cowl.registry.credentials import Credential
     from cowl.registry.places import Place
+
+    class Finder(Protocol):
+        """Who knows credentials: see registry.credentials.Credentials."""
+
+        def find(self, netloc: str, path: str = "", /) -> Credential | None:
+            """That of a repository, or None."""
+
 
 MAX_TOKEN_BYTES = 1 << 20
 _TOKEN = re.compile(r"[\x21-\x7e]+")
@@ -35,7 +44,7 @@ class Unauthorized(Denied):
     """A registry refuses us. Fields: netloc, why."""
 
     def __init__(self, netloc: str, why: str, *, hint: str = "") -> None:
-        super().__init__(f"registry {netloc}: {why}", hint=hint or f"log in with: docker login {netloc}")
+        super().__init__(f"registry {netloc}: {why}", hint=hint or f"log in with: cowl login {netloc}")
         self.netloc = netloc
         self.why = why
 
@@ -43,7 +52,7 @@ class Unauthorized(Denied):
 class Authorizer:
     """Gives Authorization headers for (origin, scope) and remembers them. Safe to use from threads."""
 
-    def __init__(self, transport: Transport, credentials: Credentials) -> None:
+    def __init__(self, transport: Transport, credentials: Finder) -> None:
         self._transport = transport
         self._credentials = credentials
         self._known: dict[tuple[Origin, str], str] = {}
@@ -146,7 +155,7 @@ def _foreign(netloc: str, realm: Origin, problem: Unauthorized) -> Unauthorized:
         netloc,
         f"it wants the login to be sent to {realm}, which is another host; cowl asked there without, "
         f"and {problem.why}",
-        hint=f"if {realm.netloc} is to know it, log in there: docker login {realm.netloc}",
+        hint=f"if {realm.netloc} is to know it, log in there: cowl login {realm.netloc}",
     )
 
 

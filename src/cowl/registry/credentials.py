@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _HUB = "docker.io"
 _HUB_NAMES = (_HUB, "index.docker.io", "registry-1.docker.io")
-_HUB_SERVER = "https://index.docker.io/v1/"
+HUB_SERVER = "https://index.docker.io/v1/"
 _HELPER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _HELPER_SECONDS = 60
 _TOKEN_USER = "<token>"
@@ -65,10 +65,9 @@ class Credentials:
         """
         keys = _keys(netloc, path)
         config = self._config()
-        helpers = _normal(_dict(config.get("credHelpers")))
-        helper = next((helpers[key] for key in keys if key in helpers), config.get("credsStore"))
-        if isinstance(helper, str) and helper:
-            found = self._ask(helper, _HUB_SERVER if keys[-1] == _HUB else netloc)
+        helper = helper_for(config, netloc, path)
+        if helper:
+            found = self._ask(helper, HUB_SERVER if keys[-1] == _HUB else netloc)
             if found:
                 return found
         stored = _normal(_dict(config.get("auths")))
@@ -76,27 +75,19 @@ class Credentials:
 
     def _config(self) -> dict[str, Any]:
         if self._loaded is None:
-            self._loaded = _read(self._auth_file) if self._auth_file else {}
+            self._loaded = read_auth_file(self._auth_file) if self._auth_file else {}
         return self._loaded
 
     def _ask(self, helper: str, server: str) -> Credential | None:
         """What docker-credential-`helper` says; trouble with it is a warning, and no credential."""
-        import subprocess
-
-        if not _HELPER.fullmatch(helper):
-            raise InvalidAuthFile(f"{self._auth_file}: {helper[:60]!r} is not a credential helper's name")
-        command = [f"docker-credential-{helper}", "get"]
+        command = f"docker-credential-{helper}"
         try:
-            done = subprocess.run(
-                command, input=server.encode(), capture_output=True, timeout=_HELPER_SECONDS, check=False
-            )
-        except (OSError, subprocess.TimeoutExpired) as problem:
-            why = problem.strerror if isinstance(problem, OSError) else "no answer in time"
-            self._warn(f"credential helper {command[0]}: {why}; going on without credentials for {server}")
+            code, output = run_helper(helper, "get", server.encode())
+        except OSError as problem:
+            why = problem.strerror or "no answer in time"
+            self._warn(f"credential helper {command}: {why}; going on without credentials for {server}")
             return None
-        if done.returncode:
-            return None
-        return self._answer(command[0], done.stdout)
+        return None if code else self._answer(command, output)
 
     def _answer(self, command: str, output: bytes) -> Credential | None:
         try:
@@ -110,10 +101,41 @@ class Credentials:
         return Credential(str(username), str(secret))
 
 
-def _read(path: str) -> dict[str, Any]:
+def helper_for(config: dict[str, Any], netloc: str, path: str = "") -> str:
+    """The credential helper that a config.json names for a repository, or "". Raises InvalidAuthFile."""
+    helpers = _normal(_dict(config.get("credHelpers")))
+    found = next((helpers[key] for key in _keys(netloc, path) if key in helpers), config.get("credsStore"))
+    if not isinstance(found, str) or not found:
+        return ""
+    if not _HELPER.fullmatch(found):
+        raise InvalidAuthFile(f"config.json: {found[:60]!r} is not a credential helper's name")
+    return found
+
+
+def run_helper(helper: str, verb: str, data: bytes) -> tuple[int, bytes]:
+    """(exit code, output) of docker-credential-`helper`. Raises OSError, TimeoutError among them."""
+    import subprocess
+
+    command = [f"docker-credential-{helper}", verb]
+    try:
+        done = subprocess.run(command, input=data, capture_output=True, timeout=_HELPER_SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        raise TimeoutError from None
+    return done.returncode, done.stdout
+
+
+def key_of(server: str) -> str:
+    """What entries of config.json for the same registry have in common."""
+    return next(iter(_normal({server: None})))
+
+
+def read_auth_file(path: str) -> dict[str, Any]:
+    """The JSON object of a config.json; an empty one of a file that is missing. Raises InvalidAuthFile."""
     try:
         with open(path, "rb") as file:
             document = json.loads(file.read())
+    except FileNotFoundError:
+        return {}
     except OSError as problem:
         raise InvalidAuthFile(f"can't read {path}: {problem.strerror}") from problem
     except (ValueError, RecursionError):

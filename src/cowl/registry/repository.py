@@ -57,7 +57,7 @@ class AccessDenied(Denied):
     def __init__(self, repository: str, why: str) -> None:
         super().__init__(
             f"pull access denied for {repository}, repository does not exist or may require "
-            f"'docker login': {why}"
+            f"'cowl login': {why}"
         )
 
 
@@ -121,14 +121,21 @@ class Repository:
         attempts: int = 0,
     ) -> Reply:
         """An exchange with `origin`, redirects followed; a challenge is answered once."""
-        url = f"{origin}/v2/{self.place.path}/{what}"
-        request = Request(url, headers, method, verify=self.place.verify)
+        request = Request(self._url(origin, what), headers, method, verify=self.place.verify)
         request = request.replace(attempts=attempts or request.attempts)
         return self._answering(origin, partial(self._transport.follow, request))
 
+    def _url(self, origin: Origin, what: str) -> str:
+        return f"{origin}/v2/{self.place.path}/{what}"
+
+    @property
+    def _scope(self) -> str:
+        """What a token is asked for."""
+        return f"repository:{self.place.path}:{self.actions}"
+
     def _answering(self, origin: Origin, exchange: Callable[[str], Reply]) -> Reply:
         """What `exchange` gets with the header that `origin` is known to take, else with a new one."""
-        scope = f"repository:{self.place.path}:{self.actions}"
+        scope = self._scope
         known = self._authorizer.known(origin, scope)
         reply = exchange(known)
         if reply.status != 401 or reply.origin != origin:
@@ -147,7 +154,7 @@ class Repository:
             raise RegistryUnavailable(
                 reply.origin.netloc,
                 f"too many requests: {why or 'it limits the rate'}",
-                hint="wait, log in (docker login), or use a mirror",
+                hint="wait, log in (cowl login), or use a mirror",
             )
         raise RegistryUnavailable(reply.origin.netloc, f"it answers {reply.status} {why}".rstrip())
 

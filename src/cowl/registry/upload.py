@@ -32,7 +32,7 @@ class PushDenied(Denied):
     """The registry lets us not write to the repository."""
 
     def __init__(self, repository: str, why: str) -> None:
-        super().__init__(f"push access denied for {repository}: {why}", hint="it may require 'docker login'")
+        super().__init__(f"push access denied for {repository}: {why}", hint="it may require 'cowl login'")
 
 
 class OtherContent(Corrupt):

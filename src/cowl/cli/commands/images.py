@@ -143,6 +143,19 @@ IMAGES = (
         ),
     ),
     Command(
+        "login",
+        "Authenticate to a registry (Docker Hub by default); it is kept where Docker keeps it",
+        "[OPTIONS] [SERVER]",
+        "login:login",
+        (0, 1),
+        (
+            Flag("password", "p", TEXT, "Password or personal access token"),
+            Flag("password-stdin", "", BOOL, "Take the password from stdin"),
+            Flag("username", "u", TEXT, "Username"),
+        ),
+    ),
+    Command("logout", "Log out from a registry", "[SERVER]", "login:logout", (0, 1), ()),
+    Command(
         "push",
         "Upload an image to a registry",
         "[OPTIONS] NAME[:TAG]",
