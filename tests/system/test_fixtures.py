@@ -200,3 +200,26 @@ def test_propagation_of_an_ordinary_user(ordinary_caller: Caller, busybox_tar: P
     ):
         done = ordinary_caller.cowl("run", "--rm", "-v", f"/tmp:/x:{word}", IMAGE, "true", status=125)
         assert why in done.stderr
+
+
+def test_a_container_that_outgrows_its_limit(based: Caller) -> None:
+    """It is killed, says why, and is not started again; one within its limit and the watchdog end as ever."""
+    script = "dd if=/dev/zero of=/big bs=1M count=8; sync; sleep 1000"
+    limit = ["--storage-opt", "size=4m"]
+    done = based.cowl("run", "-d", "--name", "box", "--restart", "always", *limit, IMAGE, "sh", "-c", script)
+    assert b"is kept by a watchdog" in done.stderr
+    assert based.text("wait", "box") == "137"
+    found = json.loads(based.text("inspect", "box"))[0]
+    assert found["State"]["Status"] == "exited" and "its limit is 4194304" in found["State"]["Error"]
+    assert found["HostConfig"]["StorageOpt"] == {"size": "4m"}
+    assert found["HostConfig"]["StorageOptMode"] == "watchdog"
+    assert based.cowl("run", "--rm", *limit, IMAGE, "echo", "small").stdout == b"small\n"
+    based.cowl("rm", "box")
+    assert based.text("system", "check") == "0 problems"
+    for word, why in (
+        ("inodes=5", b"unknown option"),
+        ("size=1k", b"the least is"),
+        ("size=big", b"invalid size"),
+    ):
+        done = based.cowl("run", "--rm", "--storage-opt", word, IMAGE, "true", status=125)
+        assert why in done.stderr

@@ -15,7 +15,7 @@ FIXTURES = (
         "Attach a filesystem mount to the container, as type=volume,src=NAME,dst=/x (or bind, tmpfs)",
         "mount",
     ),
-    Flag("storage-opt", "", LIST, "Not supported: cowl limits no container's size on disk"),
+    Flag("storage-opt", "", LIST, "Storage driver options for the container: size=10g"),
     Flag("tmpfs", "", LIST, "Mount a tmpfs directory: TARGET[:size=64m]"),
     Flag(
         "volume",

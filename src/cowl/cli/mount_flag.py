@@ -14,11 +14,15 @@ if TYPE_CHECKING:
     from cowl.cli.call import Call
 
 _BARE = ("readonly", "ro", "volume-nocopy", "bind-nonrecursive")  # may stand without a value
-_LISTS = (("tmpfs", "tmpfs"), ("devices", "device"), ("volumes_from", "volumes-from"))
+_LISTS = (
+    ("tmpfs", "tmpfs"),
+    ("devices", "device"),
+    ("volumes_from", "volumes-from"),
+    ("storage_opt", "storage-opt"),
+)
 _REFUSED = {
     "device-cgroup-rule": "a container has the devices that --device names, and no filter of cgroups",
     "gpus": "name the device nodes of the GPU with --device, and bind its libraries with -v",
-    "storage-opt": "a volume, or a file system of its own for the store, bounds what is written",
 }
 
 

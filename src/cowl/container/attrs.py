@@ -46,7 +46,7 @@ def container_attrs(
             "Dead": record.state == "dead",
             "Pid": record.process.pid if record.state in ACTIVE and record.process else 0,
             "ExitCode": record.exit_code,
-            "Error": record.error,
+            "Error": record.error or _outgrown(record, settings),
             "StartedAt": rfc3339(record.started_at),
             "FinishedAt": rfc3339(record.finished_at),
             **({"Health": health.attrs()} if health is not None else {}),
@@ -192,6 +192,14 @@ def _limits(settings: Settings) -> dict[str, Any]:
     }
 
 
+def _outgrown(record: ContainerRecord, settings: Settings) -> str:
+    if settings.fixtures is None or not settings.fixtures.storage_opt or record.state in ACTIVE:
+        return ""
+    from cowl.container.size_limit import outgrown
+
+    return outgrown(record.directory)
+
+
 def _fixtures(settings: Settings) -> dict[str, Any]:
     """What was asked to be put into it, as Docker names it."""
     asked = settings.fixtures
@@ -209,6 +217,11 @@ def _fixtures(settings: Settings) -> dict[str, Any]:
     }
     if asked.tmpfs:
         named["Tmpfs"] = dict(word.partition(":")[::2] for word in asked.tmpfs)
+    if asked.storage_opt:
+        from cowl.container.size_limit import MODE
+
+        named["StorageOpt"] = dict(asked.storage_opt)
+        named["StorageOptMode"] = MODE
     if asked.mounts:
         named["Mounts"] = [dict(pairs) for pairs in asked.mounts]
     return named

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cowl.container.words import InvalidOptions, as_words, check_text
+from cowl.container.words import InvalidOptions, as_words, check_text, label_pairs
 from cowl.value import Value
 
 TYPE_CHECKING = False
@@ -20,12 +20,14 @@ class Fixtures(Value):
     mounts        the fields of a `docker run --mount` each
     devices       "HOST[:CONTAINER[:rwm]]" words
     volumes_from  "CONTAINER[:ro]" words
+    storage_opt   (name, value), as `docker run --storage-opt`
     """
 
     tmpfs: tuple[str, ...] = ()
     mounts: tuple[Pairs, ...] = ()
     devices: tuple[str, ...] = ()
     volumes_from: tuple[str, ...] = ()
+    storage_opt: Pairs = ()
 
 
 def make_fixtures(
@@ -34,6 +36,7 @@ def make_fixtures(
     mounts: Sequence[Mapping[str, str | bool]] = (),
     devices: Sequence[str] = (),
     volumes_from: Sequence[str] = (),
+    storage_opt: Mapping[str, str] | Sequence[str] = (),
 ) -> Fixtures:
     """The keywords of `Engine.start` as a value. Raises InvalidOptions."""
     if hasattr(mounts, "items") or isinstance(mounts, str):
@@ -43,7 +46,12 @@ def make_fixtures(
         tuple(_pairs(mount) for mount in mounts),
         as_words("devices", devices),
         as_words("volumes_from", volumes_from),
+        label_pairs(storage_opt),
     )
+    if found.storage_opt:
+        from cowl.container.size_limit import size_bytes
+
+        size_bytes(found.storage_opt)
     for word in (*found.tmpfs, *found.devices, *found.volumes_from):
         check_text(word)
     return found

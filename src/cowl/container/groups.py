@@ -115,7 +115,7 @@ _GROUPS: dict[str, tuple[tuple[str, ...], Callable[[], tuple[Callable[..., Value
         ),
         _health,
     ),
-    "fixtures": (("tmpfs", "mounts", "devices", "volumes_from"), _fixtures),
+    "fixtures": (("tmpfs", "mounts", "devices", "volumes_from", "storage_opt"), _fixtures),
 }
 NAMES = tuple(_GROUPS)
 

@@ -77,6 +77,7 @@ class RunKeywords(UpdateKeywords, total=False):
     mounts: Sequence[Mapping[str, str | bool]]
     devices: Sequence[str]
     volumes_from: Sequence[str]
+    storage_opt: Mapping[str, str] | Sequence[str]
     restart: str
     stop_signal: str
     stop_timeout: int | None

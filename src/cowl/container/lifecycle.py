@@ -250,6 +250,11 @@ class Containers:
             self.store.containers.started(
                 record.id, running.process, again=again, attached=attached, cgroup=cgroup
             )
+            if settings.fixtures is not None and settings.fixtures.storage_opt:
+                from cowl.container.size_limit import begin_watch, size_bytes
+
+                limit = size_bytes(settings.fixtures.storage_opt)
+                begin_watch(self.config.root, record, running.process, limit)
             return running, self.store.containers.get(record.id)
         except BaseException:
             running.close()

@@ -150,6 +150,8 @@ class ContainerCalls(Wiring):
         tmpfs                  "target[:size=64m,mode=1777,...]" words: empty file systems in memory
         devices                "/dev/x[:/dev/y[:rw]]" words: device nodes of the host, or directories of them
         volumes_from           "container[:ro]" words: whose volumes and binds it has too
+        storage_opt            {"size": "10g"}: how much it may write to its own layer. A watchdog looks every
+                               second and kills it beyond that, as a Warned event says
         remove                 remove it when it ends; by default that of a detached one is left to you
         restart, stop_signal, stop_timeout, log_driver, log_options   see RunOptions
         cap_add, cap_drop      capabilities, "ALL" among them; group_add: names or numbers of groups
@@ -210,6 +212,11 @@ class ContainerCalls(Wiring):
 
             if said := gives_up(options.confinement, rung()):
                 self._emit(Warned(said))
+        if options.fixtures is not None and options.fixtures.storage_opt:
+            from cowl.container.size_limit import weaker
+            from cowl.events import Warned
+
+            self._emit(Warned(weaker(options.fixtures.storage_opt)))
         return options
 
     def warm_up(self, *, detach: bool = False) -> None:
