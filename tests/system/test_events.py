@@ -67,6 +67,18 @@ def test_verbs_in_dockers_order(based: Caller) -> None:
     assert actions(based, "type=image") == ["import", "tag", "tag", "untag"]
 
 
+def test_what_copies_and_looks(based: Caller) -> None:
+    """Images that go out and come back, and containers that are looked into."""
+    based.cowl("create", "--name", "box", "busybox", "sh")
+    based.cowl("commit", "-m", "as it is", "box", "made")
+    based.cowl("export", "-o", "box.tar", "box")
+    assert actions(based, "container=box") == ["create", "commit", "export"]
+    based.cowl("save", "-o", "made.tar", "made")
+    based.cowl("rmi", "-f", "made")
+    based.cowl("load", "-i", "made.tar")
+    assert actions(based, "type=image")[2:] == ["tag", "save", "untag", "delete", "load", "tag"]
+
+
 def test_text_and_json(based: Caller) -> None:
     based.cowl("run", "-l", "stage=test", "--name", "box", "busybox", "sh", "-c", "exit 3", status=3)
     words = ("events", "--since", "1h", "--until", "0s", "-f", "event=die")

@@ -247,7 +247,9 @@ class ContainerCalls(Wiring):
         """
         from cowl.transfer.export_container import export_container
 
-        export_container(self.store, self.store.containers.find(container), dest, self._emit)
+        record = self.store.containers.find(container)
+        export_container(self.store, record, dest, self._emit)
+        self.store.events.note_container(record, "export")
 
 
 def _options(**given: Any) -> RunOptions:

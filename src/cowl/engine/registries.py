@@ -35,6 +35,8 @@ class RegistryCalls(Wiring):
             config=self.config,
             emit=self._emit,
         )
+        for name, _ in done:
+            self.store.events.note("image", "push", name.familiar, {"name": name.familiar_repository})
         return tuple(Pushed(str(name), str(stored.digest), stored.size) for name, stored in done)
 
     def login(self, server: str = "", *, username: str = "", password: str = "") -> str:

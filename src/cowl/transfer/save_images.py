@@ -26,13 +26,19 @@ def save_images(store: Store, names: Sequence[str], output: DockerOutput | OciOu
     with store.lease("save") as lease:
         for key in {key for saved in images for key in saved.image.layer_keys}:
             lease.pin(key)
-        if isinstance(output, OciOutput) and not output.tar:
-            assert isinstance(output.dest, str)  # check_output saw to it
-            save(store, images, LayoutDirectory(output.dest), output.blobs)
-            return
-        with Destination(output.dest) as place:
-            sink = LayoutArchive(place.write)
-            save(store, images, sink, output.blobs, docker=isinstance(output, DockerOutput))
+        _write(store, images, output)
+    for saved in images:
+        store.events.note("image", "save", str(saved.image.id), {"name": str(saved.image.id)})
+
+
+def _write(store: Store, images: list[SavedImage], output: DockerOutput | OciOutput) -> None:
+    if isinstance(output, OciOutput) and not output.tar:
+        assert isinstance(output.dest, str)  # check_output saw to it
+        save(store, images, LayoutDirectory(output.dest), output.blobs)
+        return
+    with Destination(output.dest) as place:
+        sink = LayoutArchive(place.write)
+        save(store, images, sink, output.blobs, docker=isinstance(output, DockerOutput))
 
 
 def chosen(store: Store, names: Sequence[str]) -> list[SavedImage]:

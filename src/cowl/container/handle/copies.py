@@ -56,7 +56,7 @@ class ContainerCopies(ContainerFacts):
         from cowl.container.snapshots import recorded_user
 
         self.refresh()
-        return self._service.publisher().commit(
+        made = self._service.publisher().commit(
             self._record,
             reference,
             message=message,
@@ -65,6 +65,9 @@ class ContainerCopies(ContainerFacts):
             pause=pause,
             user=recorded_user(self._service, self._record),
         )
+        told = {"comment": message, "imageID": made.id, "imageRef": reference}
+        self._service.store.events.note_container(self._record, "commit", told)
+        return made
 
     def fork(self, count: int = 1, *, name: str = "") -> list[Container]:
         """Containers that begin as this one is now, created and not started; each costs an empty upper.

@@ -167,7 +167,9 @@ class ContainerInside(ContainerFacts):
         """
         from cowl.container.top import list_processes
 
-        return list_processes(self._service, self.refresh()._record, as_words("ps_args", ps_args))
+        found = list_processes(self._service, self.refresh()._record, as_words("ps_args", ps_args))
+        self._service.store.events.note_container(self._record, "top")
+        return found
 
 
 def _lines(files: PipeFiles, running: Running, done: CompletedRun[bytes], *, check: bool) -> Iterator[str]:

@@ -47,7 +47,9 @@ class ContainerOutput(ContainerFacts):
         from cowl.container.attachment import attach
 
         self._record = self._service.find(self.id).record
-        return attach(self._service, self._record, stdin=stdin)
+        attachment = attach(self._service, self._record, stdin=stdin)
+        self._service.store.events.note_container(self._record, "attach")
+        return attachment
 
     def start_attached(self, *, stdin: bool = True, size: tuple[int, ...] = ()) -> Attachment:
         """Starts it as `start(detach=True)` does, with us attached from the first byte that it prints.
@@ -59,6 +61,7 @@ class ContainerOutput(ContainerFacts):
         from cowl.linux import channel
 
         ours, theirs = channel.pair()
+        self._service.store.events.note_container(self._record, "attach")
         try:
             self._record = self._service.start_detached(self._record, attached=(theirs,), size=size)
         except BaseException:
