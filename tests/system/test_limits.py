@@ -181,3 +181,31 @@ def test_the_limits_hold_with_another_runtime(rooted: Caller, runtime: str) -> N
     assert b"Resource temporarily unavailable" in done.stderr
     rooted.cowl("rm", "-f", found)
     assert groups(found) == []
+
+
+def test_a_parent_of_ones_own(rooted: Caller) -> None:
+    parent = f"cowl-test-{os.urandom(4).hex()}"
+    found = rooted.text("run", "-d", "--cgroup-parent", f"/{parent}/inner", BASE, "sleep", "1000")
+    group = CGROUPS / "pids" / parent / "inner" / found
+    try:
+        assert group.is_dir()
+        rooted.cowl("pause", found)
+        rooted.cowl("rm", "-f", found)
+        assert not group.exists()
+    finally:
+        for directory in sorted(CGROUPS.glob(f"*/{parent}/**/"), reverse=True):
+            if directory.is_dir():
+                directory.rmdir()
+
+
+def test_the_cgroups_of_the_host_are_out_of_reach(rooted: Caller) -> None:
+    script = (
+        "ls -A /sys/fs/cgroup; touch /sys/fs/cgroup/x; mkdir /sys/fs/cgroup/y; find / -name release_agent"
+    )
+    done = rooted.cowl(
+        "run", "--rm", BASE, "sh", "-c", f"({script}) 2>&1; mount -t cgroup c /mnt", status=None
+    )
+    assert done.stdout.count(b"Read-only file system") == 2
+    assert b"release_agent" not in done.stdout
+    assert b"not permitted" in done.stderr or b"denied" in done.stderr
+    assert done.returncode != 0

@@ -70,6 +70,7 @@ def lines(found: dict[str, Any]) -> list[str]:
     return [
         f"Containers: {found['Containers']}",
         f" Running: {found['ContainersRunning']}",
+        f" Paused: {found['ContainersPaused']}",
         f" Stopped: {found['ContainersStopped']}",
         f"Images: {found['Images']}",
         f"Version: {found['ServerVersion']}",

@@ -32,8 +32,11 @@ def find_place() -> Place:
     """See cgroups.find_place. Only root: nobody delegates hierarchies of version 1 safely."""
     if os.geteuid() != 0:
         return Place(V1, blocker="the cgroups of version 1 belong to root")
-    there = tuple(name for name in _KNOWN if os.access(f"{MOUNT}/{name}", os.W_OK))
-    return Place(V1, "/", there, "" if there else f"what is mounted below {MOUNT} can't be written")
+    mounted = os.listdir(MOUNT)
+    there = tuple(name for name in _KNOWN if name in mounted)
+    if not there or not os.access(f"{MOUNT}/{there[0]}", os.W_OK):
+        return Place(V1, blocker=f"what is mounted below {MOUNT} can't be written")
+    return Place(V1, "/", there)
 
 
 class CgroupV1:
@@ -112,7 +115,7 @@ class CgroupV1:
     def remove(self) -> bool:
         """In every hierarchy: another runtime makes it also where we don't."""
         paths = [f"{MOUNT}/{name}{self.path}" for name in os.listdir(MOUNT)]
-        left = [path for path in paths if os.path.isdir(path) and not remove_directory(path)]
+        left = [path for path in paths if not remove_directory(path)]
         return not left
 
     def _directories(self) -> list[str]:

@@ -28,6 +28,7 @@ class Probe(Value):
     root, single_id  "available", or what blocks that rung
     userns, overlay, proc, network, idmap  "available", or why a container would fail there
     cgroup      "v2", "v1", "hybrid" or "none"
+    limits      which controllers containers of this user can have, or why none
     seccomp     "available" or "missing"
     """
 
@@ -41,6 +42,7 @@ class Probe(Value):
     network: str
     idmap: str
     cgroup: str
+    limits: str
     seccomp: str
 
 
@@ -60,6 +62,7 @@ def probe() -> Probe:
         root=blocker or AVAILABLE,
         single_id=single or AVAILABLE,
         cgroup=_cgroup(),
+        limits=_limits(),
         seccomp=AVAILABLE if os.path.exists("/proc/sys/kernel/seccomp/actions_avail") else "missing",
         **tried,
     )
@@ -71,6 +74,15 @@ def _cgroup() -> str:
     if os.path.exists("/sys/fs/cgroup/unified/cgroup.controllers"):
         return "hybrid"
     return "v1" if os.path.isdir("/sys/fs/cgroup/memory") else "none"
+
+
+def _limits() -> str:
+    from cowl.linux.cgroups import find_place
+
+    place = find_place()
+    if place.blocker:
+        return place.blocker
+    return ", ".join(sorted(place.controllers)) or f"no controller is given to the cgroup {place.path}"
 
 
 def rung() -> str:
