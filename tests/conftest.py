@@ -124,7 +124,8 @@ def _caller(
         os.chown(home, ORDINARY_ID, ORDINARY_ID)
     found = Caller(name, home, prefix, python, env)
     yield found
-    _clear_networks(found.store)
+    for database in (*home.glob("*/cowl.db"), *home.glob("*/*/*/cowl.db")):
+        _clear_networks(database.parent)
     shutil.rmtree(home, ignore_errors=True)
 
 

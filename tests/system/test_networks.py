@@ -373,12 +373,41 @@ def test_the_commands_show_and_refuse_what_dockers_do(root: Caller) -> None:
         (("connect", "host", "nobody"), "network host"),
     ):
         assert said in root.cowl("network", *words, status=1).stderr.decode()
-    root.cowl("create", "--name", "kept", "--network", "blue", BASE, "true")
+    root.cowl("create", "--name", "kept", "--network", "blue", BASE, "ip", "addr", "show", "eth0")
+    root.cowl("network", "disconnect", "blue", "kept")
+    root.cowl("network", "connect", "blue", "kept")
     assert root.text("network", "prune", "-f") == ""
-    root.cowl("rm", "kept")
-    assert root.text("network", "prune", "-f") == "Deleted Networks:\nblue"
+    assert "inet 10.213.79." in _of_a_fork(root, "kept")
+    root.cowl("rm", *root.text("ps", "-aq").split())
+    assert root.text("system", "prune", "-f").startswith("Deleted Networks:\nblue")
+    root.cowl("network", "create", "green")
+    assert root.text("network", "prune", "-f") == "Deleted Networks:\ngreen"
+    told = root.text(
+        "events", "--since", "0", "--until", "0s", "--filter", "type=network", "--format", _EVENT
+    )
+    assert [line.split() for line in told.splitlines()] == [
+        ["create", "blue"],
+        ["disconnect", "blue"],
+        ["connect", "blue"],
+        ["destroy", "blue"],
+        ["create", "green"],
+        ["destroy", "green"],
+    ]
     assert not os.path.exists(f"/sys/class/net/cowl-{table_name(str(root.store))[5:]}")
     assert rules(root) == ""
+
+
+_EVENT = "{{.Action}} {{.Actor.Attributes.name}}"
+
+
+def _of_a_fork(caller: Caller, name: str) -> str:
+    """What a fork of a container prints."""
+    code = (
+        "import os, sys, cowl\nwith cowl.Engine() as engine:\n"
+        " [box] = engine.container(sys.argv[1]).fork()\n"
+        " box.start(stdout=1).wait()"
+    )
+    return caller.python(code, name).stdout.decode()
 
 
 def test_an_ordinary_user_is_told_that_bridges_are_roots(ordinary_caller: Caller, busybox_tar: Path) -> None:

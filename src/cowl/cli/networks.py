@@ -9,7 +9,9 @@ from cowl.cli.pairs import pairs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cowl import Network
+    from collections.abc import Sequence
+
+    from cowl import Engine, Network
     from cowl.cli.call import Call
     from cowl.cli.rows import Row
 
@@ -137,11 +139,21 @@ def prune(call: Call) -> int:
             print(f"{WARNING}{QUESTION}", end="", file=sys.stderr, flush=True)
             if sys.stdin.readline().strip().lower() not in ("y", "yes"):
                 return 0
-        tell(engine.prune_networks(lambda network: not _prunes(network, wanted)))
+        tell(engine.prune_networks(lambda network: not prunes(network, wanted)))
     return 0
 
 
-def _prunes(network: Network, wanted: dict[str, list[str]]) -> bool:
+def unused(engine: Engine, words: Sequence[str]) -> list[Network]:
+    """The networks that no container is on, and that these filters let go."""
+    from cowl.cli import filters
+
+    wanted = filters.parse(words, PRUNE_FILTERS)
+    custom = (network for network in engine.networks() if not network.predefined)
+    return [network for network in custom if not network.containers and prunes(network, wanted)]
+
+
+def prunes(network: Network, wanted: dict[str, list[str]]) -> bool:
+    """Whether filters let a network go."""
     from cowl.cli.filters import labels_match
 
     if "until" in wanted:

@@ -58,6 +58,7 @@ def prune_system(call: Call) -> int:
     every = call.on("all")
     what = [
         "all stopped containers",
+        "all networks not used by at least one container",
         *["all anonymous volumes not used by at least one container"] * call.on("volumes"),
         "all images without at least one container associated to them" if every else "all dangling images",
         "all build cache" if every else "unused build cache",
@@ -67,10 +68,36 @@ def prune_system(call: Call) -> int:
         filters = "".join(f"  - {each}\n" for each in sorted(call.many("filter")))
         warning += f"\n  Items to be pruned will be filtered with:\n{filters}"
     volumes = (VOLUMES,) if call.on("volumes") else ()
-    return _prune(call, (CONTAINERS, *volumes, IMAGES, BUILD_CACHE), f"{warning}\n")
+    kinds = (CONTAINERS, *volumes, IMAGES, BUILD_CACHE)
+    return _prune(call, kinds, f"{warning}\n", Networks(call.many("filter")))
 
 
-def _prune(call: Call, kinds: Sequence[str], warning: str) -> int:
+class Networks:
+    """Networks beside a plan, which is about bytes: they have none."""
+
+    def __init__(self, filters: Sequence[str]) -> None:
+        self._filters = filters
+        self._gone: list[str] = []
+
+    def has_some(self, engine: Engine) -> bool:
+        """Whether there are any to be removed."""
+        from cowl.cli.networks import unused
+
+        return bool(unused(engine, self._filters))
+
+    def remove(self, engine: Engine) -> None:
+        """Removes them."""
+        from cowl.cli.networks import unused
+
+        going = {network.id for network in unused(engine, self._filters)}
+        self._gone = engine.prune_networks(lambda network: network.id not in going)
+
+    def tell(self, receipt: Receipt) -> None:
+        """What was removed of all kinds."""
+        _tell(receipt, self._gone)
+
+
+def _prune(call: Call, kinds: Sequence[str], warning: str, networks: Networks | None = None) -> int:
     def plan(engine: Engine, exact: bool) -> RemovalPlan:
         return engine.plan_prune(
             *kinds,
@@ -80,7 +107,7 @@ def _prune(call: Call, kinds: Sequence[str], warning: str) -> int:
             exact=exact,
         )
 
-    return perform(call, plan, warning)
+    return perform(call, plan, warning, networks.tell if networks else None, networks)
 
 
 def _kept(call: Call) -> int | None:
@@ -116,7 +143,11 @@ def collect_garbage(call: Call) -> int:
 
 
 def perform(
-    call: Call, plan: Plan, warning: str | None, tell: Callable[[Receipt], None] | None = None
+    call: Call,
+    plan: Plan,
+    warning: str | None,
+    tell: Callable[[Receipt], None] | None = None,
+    networks: Networks | None = None,
 ) -> int:
     """Shows what would go, asks and does it; with --force at once, with --dry-run no more than the first.
 
@@ -132,9 +163,12 @@ def perform(
             receipt = engine.at_once(lambda: plan(engine, False))
         else:
             shown = plan(engine, True)
-            if not shown.is_empty and not confirm(shown, warning):
+            asks = not shown.is_empty or (networks is not None and networks.has_some(engine))
+            if asks and not confirm(shown, warning):
                 return 0
             receipt = shown.apply()
+        if networks is not None:
+            networks.remove(engine)
     if call.on("json"):
         from cowl.cli.removal_plan import to_json
 
@@ -155,9 +189,11 @@ def confirm(plan: RemovalPlan, warning: str) -> bool:
     return answer.strip().lower() in ("y", "yes")
 
 
-def _tell(receipt: Receipt) -> None:
+def _tell(receipt: Receipt, networks: Sequence[str] = ()) -> None:
     for title, kinds in _TITLES:
         _section(title, [identity for kind in kinds for identity in receipt.of(kind)])
+        if kinds == ("container",):
+            _section("Deleted Networks:", networks)
         if kinds == ("volume",):
             _section("Deleted Images:", [f"{what}: {text}" for what, text in receipt.told])
     print(f"Total reclaimed space: {human.size(receipt.freed_bytes)}")

@@ -51,7 +51,7 @@ def create(
 
         settings = _furnished(store, settings, options.fixtures)
         volumes = claims(settings.mounts)
-    networks = _memberships(store, settings)
+    networks = memberships(store, settings)
     record = store.containers.create(
         options.name,
         str(image.id),
@@ -67,7 +67,8 @@ def create(
     return record
 
 
-def _memberships(store: Store, settings: Settings) -> Sequence[Membership]:
+def memberships(store: Store, settings: Settings) -> Sequence[Membership]:
+    """The networks that a new container with these settings is on. Raises NoSuchNetwork, RootNetworks."""
     if not is_bridged(settings.network):
         return ()
     from cowl.container.networks.bridge import memberships

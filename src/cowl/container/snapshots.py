@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from cowl.container.bundle import find_user
-from cowl.container.creation import fill_volumes
+from cowl.container.creation import fill_volumes, memberships
 from cowl.container.handle.container import Container
 from cowl.container.options import Settings
 from cowl.container.words import InvalidOptions, as_words
@@ -152,7 +152,8 @@ def fork(service: Containers, snapshot: SnapshotRecord, count: int, name: str) -
         for each in names:
             settings, volumes = _claimed(snapshot.settings)
             about = (each, snapshot.image_id, snapshot.layer_keys, settings)
-            made.append(store.create(*about, snapshot=snapshot, volumes=volumes))
+            networks = memberships(service.store, Settings.from_json(snapshot.settings))
+            made.append(store.create(*about, snapshot=snapshot, volumes=volumes, networks=networks))
             if volumes:
                 fill_volumes(service.store, made[-1])
     except BaseException:

@@ -57,7 +57,7 @@ class NetworkCalls(Wiring):
 
         keep  says of a network that it is to stay
         What the host has of others that no running container uses, such as the default bridge, is taken
-        down until it is wanted again. Raises RootNetworks.
+        down until it is wanted again. An ordinary user has none.
         """
         from cowl.container.networks.network import prune
 

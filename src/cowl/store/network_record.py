@@ -40,7 +40,7 @@ class Member(Value):
     """A container on a network.
 
     position  of this network among those of the container, from 0: its interface is "eth<position>"
-    address   its own while it has a process; link: the host's end of its cable
+    address   its own while it has a process; link: the host's end of its cable, "" when it is cut
     active    whether it has a process, or is just being started
     """
 

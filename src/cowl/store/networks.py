@@ -43,6 +43,7 @@ _MEMBERS = (
     " FROM network_members JOIN containers ON container = containers.id"
 )
 _PORTS = "SELECT protocol, host_address, host_port, container, container_port FROM published_ports"
+_TOLD = "told of network "
 _GONE = "container NOT IN (SELECT id FROM containers WHERE owner IS NOT NULL)"
 
 
@@ -69,6 +70,7 @@ class Networks:
                 f"INSERT INTO networks ({_COLUMNS}, last_address) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
                 (*plain, *objects, made.created_at),
             )
+            _tell(transaction, "create", made)
         return made
 
     def list(self) -> tuple[NetworkRecord, ...]:
@@ -99,6 +101,8 @@ class Networks:
             if rows:
                 raise NetworkInUse(network.name, network.id, tuple(row[1] for row in rows))
             transaction.run("DELETE FROM networks WHERE id = ?", (network.id,))
+            transaction.run("DELETE FROM meta WHERE name = ?", (_TOLD + network.id,))
+            _tell(transaction, "destroy", network)
 
     def members(self, network: str) -> tuple[Member, ...]:
         """Those on the network of that ID, by name; at rest too."""
@@ -111,20 +115,42 @@ class Networks:
         rows = self._database.rows(f"{_MEMBERS} WHERE container = ? ORDER BY position", (container,))
         return tuple(map(_member, rows))
 
-    def enrol(self, container: str, name: str, wish: Membership) -> None:
-        """Puts a container on one more network, which is called `name`. Raises AlreadyConnected."""
-        with self._database.write() as transaction:
-            if transaction.row(f"{_MEMBERS} WHERE container = ? AND network = ?", (container, wish.network)):
-                raise AlreadyConnected(container, name)
-            enrol(transaction, container, [wish])
+    def present(self) -> tuple[Member, ...]:
+        """Everybody who has a process, or is just starting, and is on a network with an address."""
+        where = "owner IS NOT NULL AND address != '' AND link != ''"
+        return tuple(map(_member, self._database.rows(f"{_MEMBERS} WHERE {where} ORDER BY position, 2")))
 
-    def strike(self, container: str, name: str, network: str) -> None:
+    def unlink(self, container: str) -> None:
+        """Says that a container that still has an owner is not present any more."""
+        with self._database.write() as transaction:
+            transaction.run("UPDATE network_members SET link = '' WHERE container = ?", (container,))
+
+    def announce(self, network: str, links: Sequence[str]) -> None:
+        """Notes that all on a network have been told of the members with these links, and of no other."""
+        with self._database.write() as transaction:
+            transaction.run("INSERT OR REPLACE INTO meta VALUES (?, ?)", (_TOLD + network, " ".join(links)))
+
+    def announced(self, network: str) -> frozenset[str]:
+        """The links that were noted last."""
+        row = self._database.row("SELECT value FROM meta WHERE name = ?", (_TOLD + network,))
+        return frozenset(row[0].split()) if row else frozenset()
+
+    def enrol(self, container: str, network: NetworkRecord, wish: Membership) -> None:
+        """Puts a container on one more network. Raises AlreadyConnected."""
+        with self._database.write() as transaction:
+            if transaction.row(f"{_MEMBERS} WHERE container = ? AND network = ?", (container, network.id)):
+                raise AlreadyConnected(container, network.name)
+            enrol(transaction, container, [wish])
+            _tell(transaction, "connect", network, container)
+
+    def strike(self, container: str, network: NetworkRecord) -> None:
         """Takes it off again. Raises NotConnected."""
         with self._database.write() as transaction:
             if not transaction.run(
-                "DELETE FROM network_members WHERE container = ? AND network = ?", (container, network)
+                "DELETE FROM network_members WHERE container = ? AND network = ?", (container, network.id)
             ):
-                raise NotConnected(container, name)
+                raise NotConnected(container, network.name)
+            _tell(transaction, "disconnect", network, container)
 
     def take_addresses(self, container: str, only: str = "") -> tuple[tuple[NetworkRecord, Member], ...]:
         """Gives a container that has an owner an address on each of its networks, and a link's name.
@@ -192,6 +218,16 @@ def enrol(transaction: Transaction, container: str, wishes: Sequence[Membership]
             "INSERT OR REPLACE INTO network_members VALUES (?, ?, ?, ?, ?, '', '')",
             (container, wish.network, position, json.dumps(wish.aliases), wish.wanted),
         )
+
+
+def _tell(transaction: Transaction, action: str, network: NetworkRecord, container: str = "") -> None:
+    """An event, as Docker's are; the default network comes about without anybody having made it."""
+    if action == "create" and network.name == "bridge":
+        return
+    from cowl.store.event_log import write_event
+
+    about = {"container": container} if container else {}
+    write_event(transaction, "network", action, network.id, {**about, "name": network.name, "type": "bridge"})
 
 
 def _network(row: Row) -> NetworkRecord:

@@ -128,9 +128,10 @@ class ContainerLife(ContainerFacts):
         self._service.store.containers.rename(self.id, name)
         self._record = self._service.store.containers.get(self.id)
         if not is_bare(self.settings.network):
-            from cowl.container.networks.names import refresh_for
+            from cowl.container.networks.names import refresh
 
-            refresh_for(self._service.store, self.id)
+            store = self._service.store
+            refresh(store, [mine.network for mine in store.networks.memberships(self.id)])
 
     def remove(self, *, force: bool = False, volumes: bool = False) -> None:
         """Deletes it with its upper; `force` kills it first, `volumes` takes its anonymous volumes along.

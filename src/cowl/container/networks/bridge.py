@@ -23,7 +23,6 @@ class BridgeConnection:
 
     def __init__(self, store: Store, container: str, settings: Settings) -> None:
         self._store = store
-        self._container = container
         self._taken = store.networks.take_addresses(container)
         self._publishes = settings.networking is not None and settings.networking.publishes
         if self._publishes:
@@ -31,7 +30,8 @@ class BridgeConnection:
 
             publish(store, container, settings)
         self.address = self._taken[0][1].address if self._taken else ""
-        self.names = names.lines_for(store, container)
+        self._named = [member for network, member in self._taken if network.name != ground.DEFAULT]
+        self.names: tuple[tuple[str, str], ...] = ()  # they are written when it joins
         outside = [network.gateway for network, _ in self._taken if not network.internal]
         self.gateway = outside[0] if outside else ""
         self.forwarder = ""
@@ -47,8 +47,8 @@ class BridgeConnection:
         if self._publishes:
             with Turn():
                 ground.apply_rules(self._store)
-        if self.names:
-            names.refresh_for(self._store, self._container)
+        if self._named:
+            names.arrive(self._store, self._named)
 
 
 def prepare(store: Store, record: ContainerRecord, settings: Settings) -> BridgeConnection:

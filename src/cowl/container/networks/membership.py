@@ -37,13 +37,13 @@ def connect(
     store = service.store
     with ContainerHold(record):
         record = store.containers.get(record.id)
-        store.networks.enrol(record.id, network.name, Membership(network.id, tuple(aliases), address))
+        store.networks.enrol(record.id, network, Membership(network.id, tuple(aliases), address))
         if record.state not in _WITH_PROCESS:
             return
         try:
             _lay(store, record, network)
         except BaseException:
-            store.networks.strike(record.id, network.name, network.id)
+            store.networks.strike(record.id, network)
             raise
     if network.name != ground.DEFAULT:
         names.refresh(store, [network.id])
@@ -64,12 +64,11 @@ def _take_off(store: Store, record: ContainerRecord, network: NetworkRecord) -> 
     with ContainerHold(record):
         record = store.containers.get(record.id)
         on_it = [each for each in store.networks.memberships(record.id) if each.network == network.id]
-        store.networks.strike(record.id, network.name, network.id)
+        store.networks.strike(record.id, network)
         if record.state in _WITH_PROCESS and on_it:
             _cut(store, record, network, on_it[0])
     if record.state in _WITH_PROCESS and network.name != ground.DEFAULT:
-        names.refresh(store, [network.id])
-        names.refresh_own(store, record.id)
+        names.refresh(store, [network.id], record.id)
 
 
 def _lay(store: Store, record: ContainerRecord, network: NetworkRecord) -> None:

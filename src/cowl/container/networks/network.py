@@ -173,7 +173,7 @@ class Network:
 
     def _active(self) -> list[Member]:
         members = self._service.store.networks.members(self.id)
-        return [member for member in members if member.active and member.address]
+        return [member for member in members if member.active and member.address and member.link]
 
     def _checked(self) -> NetworkRecord:
         if self.driver != "bridge":
@@ -223,7 +223,8 @@ def _own(store: Store) -> tuple[NetworkRecord, ...]:
 
 def prune(service: Containers, keep: Callable[[Network], bool] | None) -> list[str]:
     """See Engine.prune_networks."""
-    ground.check_root()
+    if rung() != ROOT:
+        return []
     gone = []
     for network in list_networks(service):
         if network.predefined or network.containers or (keep is not None and keep(network)):

@@ -26,7 +26,7 @@ def release(store: Store, container: str) -> None:
     if store.networks.ports(container):
         withdraw(store, [container])
     try:
-        names.refresh_for(store, container, without=container)
+        names.depart(store, container)
     except OSError:
         pass  # a file that can't be written has names that nobody answers to
 
