@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cowl.container.ending import RESTART, kill, remove, stop
 from cowl.container.handle.facts import ContainerFacts, ContainerNotRunning
-from cowl.container.networks.modes import is_bare
+from cowl.container.networks.modes import is_bridged
 from cowl.container.result import RunTimeout
 from cowl.container.words import InvalidOptions
 
@@ -127,7 +127,7 @@ class ContainerLife(ContainerFacts):
         """
         self._service.store.containers.rename(self.id, name)
         self._record = self._service.store.containers.get(self.id)
-        if not is_bare(self.settings.network):
+        if is_bridged(self.settings.network):
             from cowl.container.networks.names import refresh
 
             store = self._service.store
