@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from cowl.container.logs import LogEntry as LogEntry
     from cowl.container.networks.network import Network as Network
     from cowl.container.output_log import OutputLog as OutputLog
+    from cowl.container.ports import PublishedPort as PublishedPort
     from cowl.container.result import CompletedRun as CompletedRun
     from cowl.container.result import RunFailed as RunFailed
     from cowl.container.result import RunTimeout as RunTimeout
@@ -115,6 +116,7 @@ _HOMES = {
     "NotFound": "cowl.errors",
     "OciOutput": "cowl.outputs",
     "OutputLog": "cowl.container.output_log",
+    "PublishedPort": "cowl.container.ports",
     "Pushed": "cowl.image.pushed",
     "PIPE": "cowl.container.talk",
     "RegistryCacheSource": "cowl.caches",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -92,6 +93,18 @@ def test_published_ports_answer(user: Caller, network: str) -> None:
     eventually(lambda: echo(outer, datagrams) == b"heard hello")
     if network == "pasta":
         eventually(lambda: echo("127.0.0.1", datagrams) == b"heard hello")
+    assert user.text("port", "web", f"{datagrams}/udp") == f"0.0.0.0:{datagrams}"
+    assert user.text("port", "web").splitlines()[:2] == [
+        f"80/tcp -> 0.0.0.0:{web}",
+        f"81/tcp -> 127.0.0.1:{local}",
+    ]
+    assert b"No public port '82/tcp' published for web" in user.cowl("port", "web", "82", status=1).stderr
+    assert user.text("ps", "--format", "{{.Ports}} {{.Networks}}") == (
+        f"0.0.0.0:{datagrams}->{datagrams}/udp, 0.0.0.0:{web}->80/tcp, 127.0.0.1:{local}->81/tcp {network}"
+    )
+    settings = json.loads(user.text("inspect", "--format", "{{json .NetworkSettings}}", "web"))
+    assert settings["Ports"]["81/tcp"] == [{"HostIp": "127.0.0.1", "HostPort": str(local)}]
+    assert settings["Networks"][network]["IPAddress"] == "10.0.2.100"
     user.cowl("rm", "-f", "web")
     # The port is free at once, and can be published again.
     assert (
@@ -206,3 +219,20 @@ def test_without_a_device(ordinary_caller: Caller, busybox_tar: Path, network: s
     ordinary_caller.cowl("import", str(busybox_tar), "busybox")
     done = ordinary_caller.cowl("run", "--rm", "--network", network, "busybox", "true", status=125)
     assert "/dev/net/tun, which this user can't open" in done.stderr.decode()
+
+
+def test_ports_that_nobody_chose(user: Caller, network: str) -> None:
+    """-P takes what the image exposes; the API tells the port that was found."""
+    code = """
+import cowl, sys
+with cowl.Engine() as engine:
+    with engine.start("busybox", ["sleep", "600"], network=sys.argv[1], publish=[80], expose=["7000-7001"],
+                      publish_all=True) as box:
+        ports = box.ports()
+        assert [port.name for port in ports] == ["80/tcp", "7000/tcp", "7001/tcp"], ports
+        assert len({port.host_port for port in ports} - {0}) == 3
+        assert box.ports(80) == ports[:1] and box.addresses() == {sys.argv[1]: "10.0.2.100"}
+    assert engine.containers() == []
+"""
+    done = user.python(code, network)
+    assert done.returncode == 0, done.stderr.decode()

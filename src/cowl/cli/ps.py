@@ -35,6 +35,7 @@ HEADERS = {
 }
 COLUMNS = ("ID", "Image", "Command", "RunningFor", "Status", "Ports", "Names")
 COMMAND_ROOM = 20
+ACTIVE = ("running", "paused", "restarting")
 
 
 def list_containers(call: Call) -> int:
@@ -102,7 +103,7 @@ def _row(container: Container, image: str, now: float, full: bool, sizes: bool) 
         "Command": quoted(command if full else ellipsis(command, COMMAND_ROOM)),
         "CreatedAt": human.date(container.created_at),
         "RunningFor": human.ago(container.created_at, now),
-        "Ports": "",
+        "Ports": _ports(container),
         "State": container.state,
         "Status": _status(container, now),
         "Size": size_text(*container.size()) if sizes else "0B",
@@ -112,6 +113,19 @@ def _row(container: Container, image: str, now: float, full: bool, sizes: bool) 
         "LocalVolumes": str(sum(each.kind == "volume" for each in mounts)),
         "Networks": ",".join(container.network_names),
     }
+
+
+def _ports(container: Container) -> str:
+    """Of one that has a network of its own and runs."""
+    if (
+        not container.exposed
+        or container.state not in ACTIVE
+        or container.network_names[0] in ("none", "host")
+    ):
+        return ""
+    from cowl.cli.port import ports_text
+
+    return ports_text(container.exposed, container.ports())
 
 
 def _status(container: Container, now: float) -> str:

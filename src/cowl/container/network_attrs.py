@@ -42,18 +42,19 @@ def network_settings(store: Store, record: ContainerRecord, settings: Settings) 
     runs = record.state in _RUNS
     members = store.networks.memberships(record.id)
     known = {network.id: network for network in store.networks.list()} if members else {}
-    networks = {
+    networks: dict[str, dict[str, Any]] = {
         known[member.network].name: _endpoint(known[member.network], member, runs=runs)
         for member in members
         if member.network in known
     }
-    first = next(iter(networks.values()), {})
+    networks = networks or {settings.network: _of_its_own(store, record, settings)}
+    first = next(iter(networks.values()))
     return {
         "SandboxKey": f"/proc/{record.process.pid}/ns/net" if runs and record.process else "",
         "Ports": _ports(store, record, settings) if runs else {},
         **{name: first.get(name, "") for name in ("Gateway", "IPAddress", "MacAddress")},
         "IPPrefixLen": first.get("IPPrefixLen", 0),
-        "Networks": networks or {settings.network: _nowhere()},
+        "Networks": networks,
     }
 
 
@@ -80,15 +81,18 @@ def _endpoint(network: NetworkRecord, member: Member, *, runs: bool) -> dict[str
     }
 
 
-def _nowhere() -> dict[str, Any]:
-    """An endpoint that has no address of ours: none, host, another container's, a user's own network."""
+def _of_its_own(store: Store, record: ContainerRecord, settings: Settings) -> dict[str, Any]:
+    """An endpoint on no network of ours: without an address, unless an ordinary user's program gives one."""
+    from cowl.container.networks.interfaces import Interface, interfaces
+
+    found = next(iter(interfaces(store, record, settings)), Interface(settings.network))
     return {
         "IPAMConfig": None,
         "Aliases": None,
         "NetworkID": "",
-        "Gateway": "",
-        "IPAddress": "",
-        "IPPrefixLen": 0,
+        "Gateway": found.gateway,
+        "IPAddress": found.address,
+        "IPPrefixLen": found.prefix,
         "MacAddress": "",
     }
 

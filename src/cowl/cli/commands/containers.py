@@ -162,6 +162,14 @@ CONTAINERS = (
         common=True,
     ),
     Command(
+        "port",
+        "List port mappings or a specific mapping for the container",
+        "CONTAINER [PRIVATE_PORT[/PROTO]]",
+        "port:list_ports",
+        (1, 2),
+        aliases=("container port",),
+    ),
+    Command(
         "rm",
         "Remove one or more containers",
         "[OPTIONS] CONTAINER [CONTAINER...]",

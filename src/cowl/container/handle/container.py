@@ -7,11 +7,18 @@ from cowl.container.handle.files import ContainerFiles
 from cowl.container.handle.inside import ContainerInside
 from cowl.container.handle.life import ContainerLife
 from cowl.container.handle.limits import ContainerLimits
+from cowl.container.handle.networks import ContainerNetworks
 from cowl.container.handle.output import ContainerOutput
 
 
 class Container(
-    ContainerLife, ContainerLimits, ContainerInside, ContainerOutput, ContainerCopies, ContainerFiles
+    ContainerLife,
+    ContainerLimits,
+    ContainerInside,
+    ContainerOutput,
+    ContainerCopies,
+    ContainerFiles,
+    ContainerNetworks,
 ):
     """A handle, not a value: its state is read from the store when asked for.
 
