@@ -68,15 +68,11 @@ def _check(key: str, values: Sequence[str], known: Sequence[str]) -> None:
 
 
 def _descends(engine: Engine, names: Sequence[str]) -> Test:
-    """Of one of these images, or of one that was built on it: whose layers begin with all of its layers."""
-    ids = {*engine.image_ids(names).values()}
-    stacks = [tuple(layer.key for layer in engine.image(each).layers) for each in ids]
-
-    def passes(box: Container) -> bool:
-        keys = box.layer_keys
-        return box.image_id in ids or any(stack and keys[: len(stack)] == stack for stack in stacks)
-
-    return passes
+    """Of one of these images, or of one that was built on it."""
+    ancestors = [engine.image(each) for each in {*engine.image_ids(names).values()}]
+    images = engine.images() if ancestors else []
+    ids = {image.id for image in images if any(image.stands_on(each) for each in ancestors)}
+    return lambda box: box.image_id in ids
 
 
 def _older(other: Container) -> Test:

@@ -70,6 +70,17 @@ class Image(Value):
 
         return history_rows(self.id, self.config, self.layers)
 
+    def stands_on(self, other: Image) -> bool:
+        """Whether it is the other one, or was built on it: layers and history begin with the other's.
+
+        Raises InvalidImageConfig for one that has the same layers.
+        """
+        own, below = ([layer.key for layer in image.layers] for image in (self, other))
+        if self.id == other.id or (below and len(own) > len(below) and own[: len(below)] == below):
+            return True
+        history, past = self.config.history, other.config.history
+        return own == below and len(history) > len(past) and history[: len(past)] == past
+
     def told(self) -> tuple[str, ...]:
         """The created_by of each layer, base first; "" of those that the history does not mention."""
         made = (row.created_by for row in reversed(self.history()) if not row.empty_layer)

@@ -72,11 +72,6 @@ class ContainerFacts:
         return dict(self.settings.labels)
 
     @property
-    def layer_keys(self) -> tuple[str, ...]:
-        """Its layers by the keys of the store, base first: its image's, then what was frozen of its own."""
-        return self._record.layer_keys
-
-    @property
     def network_names(self) -> tuple[str, ...]:
         """The networks that it was started for, by name or mode, the main one first."""
         if self.settings.networking is None:
