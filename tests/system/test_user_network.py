@@ -205,12 +205,31 @@ def test_it_has_nothing_of_ours(user: Caller, network: str) -> None:
     user.cowl("rm", "-f", done.stdout.decode().strip())
 
 
-def test_a_program_that_is_not_there(ordinary_caller: Caller, busybox_tar: Path, network: str) -> None:
-    caller = with_tun(ordinary_caller, without=(f"/usr/bin/{network}",))
-    caller.cowl("import", str(busybox_tar), "busybox")
-    done = caller.cowl("run", "--rm", "--network", network, "busybox", "true", status=125)
-    assert f"needs the program {network}" in done.stderr.decode()
-    assert f"install the package {PROGRAMS[network]}" in done.stderr.decode()
+def test_programs_that_are_not_there(ordinary_caller: Caller, busybox_tar: Path) -> None:
+    """The default is the next best, then none with a word about it; what is asked by name is an error."""
+    if not all(map(shutil.which, PROGRAMS)):
+        pytest.skip("needs Debian's packages passt and slirp4netns")
+    hidden = [f"/usr/bin/{program}" for program in ("pasta", "slirp4netns")]
+    ordinary_caller.cowl("import", str(busybox_tar), "busybox")
+    for without, network in ((hidden[:0], "pasta"), (hidden[:1], "slirp4netns")):
+        caller = with_tun(ordinary_caller, without=tuple(without))
+        assert caller.text("info", "--format", "{{.DefaultNetwork.name}}") == network
+        box = caller.text("create", "busybox", "true")
+        assert caller.text("inspect", "--format", "{{.HostConfig.NetworkMode}}", box) == network
+    caller = with_tun(ordinary_caller, without=tuple(hidden))
+    done = caller.cowl("run", "--rm", "busybox", "ls", "/sys/class/net")
+    assert done.stdout == b"lo\n" and done.stderr.count(b"\n") == 1
+    assert b"WARNING: the container has no network" in done.stderr
+    assert b"install the package passt" in done.stderr
+    assert "none (the network pasta needs the program pasta" in caller.text("info")
+    for asked in (["-p", "8080:80"], ["--network", "pasta"], ["--network", "slirp4netns"]):
+        done = caller.cowl("run", "--rm", *asked, "busybox", "true", status=125)
+        assert b"install the package" in done.stderr
+    assert (
+        b"need root"
+        in caller.cowl("run", "--rm", "--network", "bridge", "busybox", "true", status=125).stderr
+    )
+    assert caller.cowl("run", "--rm", "--network", "none", "busybox", "true").stderr == b""
 
 
 def test_without_a_device(ordinary_caller: Caller, busybox_tar: Path, network: str) -> None:

@@ -39,7 +39,7 @@ def gather(call: Call) -> dict[str, Any]:
 
     with call.engine() as engine:
         states = [box.state for box in engine.containers(all=True)]
-        probe = engine.info()
+        probe, network = engine.info(), engine.default_network()
         root, images = engine.config.root, len(engine.image_summaries())
     client = versions()["Client"]
     return {
@@ -57,6 +57,7 @@ def gather(call: Call) -> dict[str, Any]:
         "NCPU": os.cpu_count() or 1,
         "MemTotal": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         "Name": os.uname().nodename,
+        "DefaultNetwork": network.as_dict(),
         "Rung": probe.rung,
         "Probe": probe.as_dict(),
     }
@@ -77,6 +78,7 @@ def lines(found: dict[str, Any]) -> list[str]:
         f"Root Dir: {found['DockerRootDir']}",
         f"Rung: {found['Rung']} ({RUNGS.get(found['Rung'], found['Rung'])})",
         *(f" {name.replace('_', '-')}: {value}" for name, value in facts.items()),
+        f"Default Network: {_network(found['DefaultNetwork'])}",
         f"Kernel Version: {found['KernelVersion']}",
         f"OSType: {found['OSType']}",
         f"Architecture: {found['Architecture']}",
@@ -84,3 +86,7 @@ def lines(found: dict[str, Any]) -> list[str]:
         f"Total Memory: {human.size(found['MemTotal'])}",
         f"Name: {found['Name']}",
     ]
+
+
+def _network(default: dict[str, str]) -> str:
+    return f"{default['name']} ({default['blocker']})" if default["blocker"] else default["name"]

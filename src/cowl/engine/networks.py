@@ -8,6 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from cowl.container.networks.choice import NetworkDefault
     from cowl.container.networks.network import Network
 
 
@@ -62,6 +63,12 @@ class NetworkCalls(Wiring):
         from cowl.container.networks.network import prune
 
         return prune(self._containers, keep)
+
+    def default_network(self) -> NetworkDefault:
+        """What containers have for a network that publish ports and name none, and those of `cowl run`."""
+        from cowl.container.networks.choice import look
+
+        return look()
 
     def networks(self) -> list[Network]:
         """All networks in the order of their names, "host" and "none" too; "bridge" for root alone."""
