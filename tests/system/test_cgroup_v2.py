@@ -86,6 +86,29 @@ def test_run_leaves_no_group(delegated: tuple[Caller, Path]) -> None:
     assert not set(left) & set(caller.text("ps", "-aq", "--no-trunc").split())
 
 
+def test_inside_of_a_container_that_is_no_top_of_the_host(root_caller: Caller, busybox_tar: Path) -> None:
+    """The top of a cgroup namespace has our processes and gives no controllers on: no limit is implied."""
+    if UNIFIED is None:
+        pytest.skip("needs a mounted hierarchy of version 2")
+    place = UNIFIED / f"cowl-test-{os.getpid()}-{os.urandom(3).hex()}"
+    place.mkdir()
+    again = "mount -t cgroup2 none /sys/fs/cgroup && exec"
+    words = f"exec unshare --cgroup --mount sh -c '{again} \"$@\"' sh"
+    prepare = f'echo $$ > {place}/cgroup.procs && {words} "$@"; '
+    caller = in_namespace(root_caller, prepare, [])
+    try:
+        caller.cowl("import", str(busybox_tar), BASE)
+        assert caller.text("run", "--rm", BASE, "tail", "-1", "/proc/self/cgroup") == "0::/"
+        done = caller.cowl("run", "--rm", "--pids-limit", "9", BASE, "true", status=125)
+        assert b"pids.limit can't be enforced" in done.stderr
+        assert (place / "cowl").is_dir()
+    finally:
+        until(lambda: not (place / "cgroup.procs").read_text())
+        for name in ("cowl", "."):
+            if (place / name).is_dir():
+                (place / name).rmdir()
+
+
 def test_a_controller_that_can_not_be_had_is_named(delegated: tuple[Caller, Path]) -> None:
     caller, place = delegated
     if "cpuset" in (UNIFIED or place).joinpath("cgroup.controllers").read_text().split():

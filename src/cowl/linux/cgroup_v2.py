@@ -6,7 +6,6 @@ what already runs, never around it.
 
 from __future__ import annotations
 
-import errno
 import os
 import time
 
@@ -37,7 +36,7 @@ def find_place() -> Place:
     if os.geteuid() == 0:
         if not os.access(MOUNT, os.W_OK):
             return Place(V2, blocker=f"{MOUNT} can't be written")
-        return Place(V2, "/", _controllers("/"))
+        return Place(V2, "/", _given("/") if _is_crowded("/") else _controllers("/"))
     path = paths_of("self").get("", "/")
     own = path
     while path != "/":
@@ -54,12 +53,24 @@ def _controllers(path: str) -> tuple[str, ...]:
     return tuple(read_file(f"{MOUNT}{path}/cgroup.controllers").split())
 
 
+def _given(path: str) -> tuple[str, ...]:
+    return tuple(read_file(f"{MOUNT}{path}/cgroup.subtree_control").split())
+
+
+def _is_crowded(path: str) -> bool:
+    """Whether it has processes, so that it can't give controllers on. The top may, unless it is only a
+    namespace's: then it has files that the real one lacks."""
+    if path == "/" and not os.path.exists(f"{MOUNT}/cgroup.events"):
+        return False
+    return bool(read_file(f"{MOUNT}{path}/cgroup.procs"))
+
+
 def _is_writable(path: str) -> bool:
     return all(os.access(f"{MOUNT}{path}{file}", os.W_OK) for file in _NEEDED_FILES)
 
 
 def _is_ours(path: str) -> bool:
-    return _is_writable(path) and not read_file(f"{MOUNT}{path}/cgroup.procs")
+    return _is_writable(path) and not _is_crowded(path)
 
 
 class CgroupV2:
@@ -153,17 +164,15 @@ def _line(path: str) -> list[str]:
 
 def _give_on(path: str, names: Iterable[str]) -> None:
     """Gives those controllers to the groups below `path` that it has; what is refused stays as it is."""
-    file = f"{MOUNT}{path}/cgroup.subtree_control"
-    given = read_file(file).split()
+    given = _given(path)
     missing = [name for name in names if name not in given]
     had = _controllers(path) if missing else ()
     for name in missing:
         if name in had:
             try:
-                write_file(file, f"+{name}")
-            except OSError as error:
-                if error.errno not in (errno.EACCES, errno.EPERM, errno.EBUSY, errno.EROFS):
-                    raise
+                write_file(f"{MOUNT}{path}/cgroup.subtree_control", f"+{name}")
+            except OSError:
+                continue  # who needs it finds out
 
 
 def _why_missing(above: str, name: str) -> str:
@@ -172,6 +181,6 @@ def _why_missing(above: str, name: str) -> str:
         if name not in _controllers(path):
             reason = "this kernel has none, or a hierarchy of version 1 holds it"
             return reason if path == "/" else f"{os.path.dirname(path)} does not give it to {path}"
-        if path != "/" and read_file(f"{MOUNT}{path}/cgroup.procs"):
+        if name not in _given(path) and _is_crowded(path):
             return f"the cgroup {path} has processes of its own, so it can't give controllers on"
     return f"the cgroup {above} is not for this user to change"

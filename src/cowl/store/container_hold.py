@@ -76,8 +76,9 @@ def is_held(directory: str) -> bool:
 class ContainerNotStopped(Conflict):
     """The container runs, where one at rest is needed. Fields: container_id, name."""
 
-    def __init__(self, container_id: str, name: str) -> None:
-        super().__init__(f"container {name} is running", hint="stop it first")
+    def __init__(self, container_id: str, name: str, state: str = "running") -> None:
+        hint = "unpause it, or stop it first" if state == "paused" else "stop it first"
+        super().__init__(f"container {name} is {state}", hint=hint)
         self.container_id = container_id
         self.name = name
 
@@ -85,4 +86,4 @@ class ContainerNotStopped(Conflict):
 def check_stopped(record: ContainerRecord) -> None:
     """Raises ContainerNotStopped."""
     if record.state in ACTIVE:
-        raise ContainerNotStopped(record.id, record.name)
+        raise ContainerNotStopped(record.id, record.name, record.state)
