@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from cowl.outputs import TarOutput as TarOutput
     from cowl.runtime.failures import CommandNotExecutable as CommandNotExecutable
     from cowl.runtime.failures import CommandNotFound as CommandNotFound
+    from cowl.runtime.oci.containers import OciRuntime as OciRuntime
     from cowl.store.apply import Receipt as Receipt
     from cowl.store.apply import StoreChanged as StoreChanged
     from cowl.store.dedupe.report import Deduplication as Deduplication
@@ -121,6 +122,7 @@ _HOMES = {
     "PIPE": "cowl.container.talk",
     "RegistryCacheSource": "cowl.caches",
     "RegistryCacheTarget": "cowl.caches",
+    "OciRuntime": "cowl.runtime.oci.containers",
     "Receipt": "cowl.store.apply",
     "RemovalPlan": "cowl.accounting.removal",
     "RunFailed": "cowl.container.result",

@@ -55,7 +55,7 @@ CAPABILITIES = (
 
 _PDEATHSIG, _DUMPABLE, _KEEPCAPS, _NAME, _BOUNDING_DROP = 1, 4, 8, 15, 24  # PR_SET_*, PR_CAPBSET_DROP
 _SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER
-_NO_NEW_PRIVS, _AMBIENT, _AMBIENT_CLEAR = 38, 47, 4
+_NO_NEW_PRIVS, _AMBIENT, _AMBIENT_RAISE, _AMBIENT_CLEAR = 38, 47, 2, 4
 _NO_LIMIT = (1 << 64) - 1  # RLIM_INFINITY
 _VERSION_3 = 0x20080522
 _SIGPIPE, _SIGCHLD, _IGNORE = (
@@ -95,12 +95,31 @@ def set_capabilities(permitted: int) -> None:
     call("capset", struct.pack("Ii", _VERSION_3, 0), struct.pack("6I", low, low, 0, high, high, 0))
 
 
+def set_all(effective: int, permitted: int, inheritable: int, ambient: int) -> None:
+    """The four sets of this thread as masks; what can't be ambient, since it is not in the others, is not."""
+    call("prctl", _AMBIENT, _AMBIENT_CLEAR, 0, 0, 0)
+    sets = (effective, permitted, inheritable)
+    low, high = ([each >> shift & 0xFFFFFFFF for each in sets] for shift in (0, 32))
+    call("capset", struct.pack("Ii", _VERSION_3, 0), struct.pack("6I", *low, *high))
+    for number in range(64):
+        if (ambient & permitted & inheritable) >> number & 1:
+            call("prctl", _AMBIENT, _AMBIENT_RAISE, number, 0, 0)
+
+
 def effective() -> int:
     """This thread's effective capabilities, as a mask."""
     data = ctypes.create_string_buffer(24)
     call("capget", struct.pack("Ii", _VERSION_3, 0), data)
     words = struct.unpack("6I", data.raw)
     return int(words[0]) | int(words[3]) << 32
+
+
+def permitted() -> int:
+    """This thread's permitted capabilities, as a mask."""
+    data = ctypes.create_string_buffer(24)
+    call("capget", struct.pack("Ii", _VERSION_3, 0), data)
+    words = struct.unpack("6I", data.raw)
+    return int(words[1]) | int(words[4]) << 32
 
 
 def forbid_new_privileges() -> None:

@@ -7,6 +7,7 @@ import stat
 
 from cowl.linux.syscalls import call
 
+_RANGE_CLOEXEC = 4  # CLOSE_RANGE_CLOEXEC
 _DUPLICATE_CLOEXEC = 1030  # F_DUPFD_CLOEXEC
 
 
@@ -38,6 +39,11 @@ def arrange(fds: tuple[int, ...]) -> None:
 def close_from(first: int) -> None:
     """Closes every descriptor from `first` on."""
     call("close_range", first, 0xFFFFFFFF, 0)
+
+
+def seal_from(first: int) -> None:
+    """Has execve close every descriptor from `first` on."""
+    call("close_range", first, 0xFFFFFFFF, _RANGE_CLOEXEC)
 
 
 def open_device(path: str, major: int, minor: int) -> int:

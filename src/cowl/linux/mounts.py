@@ -57,6 +57,11 @@ def set_spread(fd: int, word: str) -> None:
     _setattr(fd, struct.pack("QQQQ", 0, 0, SPREADS[word], 0), recursive=True)
 
 
+def change(fd: int, add: int, remove: int, propagation: int = 0, *, recursive: bool = False) -> None:
+    """Adds and removes MOUNT_ATTR_* of a mount, and sets its propagation (an MS_*); 0 leaves that."""
+    _setattr(fd, struct.pack("QQQQ", add, remove, propagation, 0), recursive)
+
+
 def set_idmap(fd: int, userns_fd: int, *, recursive: bool = False) -> None:
     """Idmaps a detached mount: id N on disk is id N of the user namespace. Needs kernel 5.12."""
     _setattr(fd, struct.pack("QQQQ", _IDMAP, 0, 0, userns_fd), recursive)
@@ -72,11 +77,16 @@ def attach(tree_fd: int, target_fd: int, name: str = "") -> None:
     call("move_mount", tree_fd, b"", target_fd, os.fsencode(name), flags)
 
 
-def new_filesystem(kind: str, options: tuple[tuple[str, str], ...] = (), attributes: int = 0) -> int:
-    """A fresh, detached file system; an option without a value is a flag. Raises MountError."""
+def new_filesystem(
+    kind: str, options: tuple[tuple[str, str], ...] = (), attributes: int = 0, source: str = ""
+) -> int:
+    """A fresh, detached file system; an option without a value is a flag. Raises MountError.
+
+    source  a device, or whatever the file system is made from; "" where that is nothing
+    """
     context = call("fsopen", kind.encode(), _CLOEXEC)
     try:
-        for key, value in (("source", kind), *options):
+        for key, value in (("source", source or kind), *options):
             if value:
                 call("fsconfig", context, _SET_STRING, key.encode(), value.encode(), 0)
             else:
@@ -115,6 +125,11 @@ def mount_overlay(target: str, lowers: tuple[str, ...], upper: str, work: str) -
 def make_private() -> None:
     """No mount event goes in or out of this mount namespace any more."""
     call("mount", None, b"/", None, _MS_REC | _MS_PRIVATE, None)
+
+
+def set_root_propagation(propagation: int, *, recursive: bool) -> None:
+    """What goes in and out of the mount that "/" is on, an MS_*; recursive: and of those below it."""
+    call("mount", None, b"/", None, propagation | (_MS_REC if recursive else 0), None)
 
 
 def pivot_here() -> None:

@@ -29,6 +29,11 @@ def execute(args: tuple[str, ...], env: tuple[str, ...]) -> None:
     Raises CommandNotFound, CommandNotExecutable.
     """
     channel.send(_CHANNEL, READY)
+    search(args, env)
+
+
+def search(args: tuple[str, ...], env: tuple[str, ...]) -> None:
+    """Executes `args`, found in the PATH of `env`; returns never. Raises as `execute`."""
     words = [_encoded(word) for word in args]
     pairs = dict(_encoded(word).split(b"=", 1) for word in env if "=" in word)
     _search(args[0], words, pairs)
@@ -36,7 +41,7 @@ def execute(args: tuple[str, ...], env: tuple[str, ...]) -> None:
 
 def _search(name: str, words: list[bytes], env: dict[bytes, bytes]) -> None:
     denied: OSError | None = None
-    for candidate in _candidates(words[0], env.get(b"PATH", b"")):
+    for candidate in candidates(words[0], env.get(b"PATH", b"")):
         try:
             os.execve(candidate, words, env)
         except OSError as error:
@@ -49,7 +54,8 @@ def _search(name: str, words: list[bytes], env: dict[bytes, bytes]) -> None:
     raise _not_found(name)
 
 
-def _candidates(name: bytes, path: bytes) -> list[bytes]:
+def candidates(name: bytes, path: bytes) -> list[bytes]:
+    """Where a command may be, in order."""
     if b"/" in name:
         return [name]
     return [(folder or b".") + b"/" + name for folder in path.split(b":")] if name else []

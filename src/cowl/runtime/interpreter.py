@@ -14,20 +14,18 @@ from cowl.linux import channel, credentials, mounts, namespaces, terminal
 from cowl.linux.descriptors import arrange, open_device
 from cowl.linux.files import open_beneath
 from cowl.linux.loopback import raise_loopback
-from cowl.linux.rung import IDS_COUNT, SINGLE
 from cowl.linux.syscalls import call
 from cowl.linux.window import set_size
-from cowl.runtime import binding, targets
+from cowl.runtime import binding, shields, targets
 from cowl.runtime import operations as op
 from cowl.runtime.execution import READY, close_others, execute
 from cowl.runtime.failures import (
-    MountTargetRefused,
     StepFailed,
-    UserNotMapped,
     WorkingDirectoryRefused,
     source_failure,
 )
 from cowl.runtime.filters import install_filter
+from cowl.runtime.step_failures import hint, not_mapped, shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,8 +66,8 @@ class Interpreter:
             _METHODS[type(operation)](self, operation)
         except OSError as error:
             raise StepFailed(
-                f"the container can't be made: {_shown(operation)}: {error.strerror or error}",
-                hint=_hint(operation, error),
+                f"the container can't be made: {shown(operation)}: {error.strerror or error}",
+                hint=hint(operation, error),
             ) from error
 
     # -- mounts -------------------------------------------------------------------------------------
@@ -167,32 +165,13 @@ class Interpreter:
         os.close(master)
 
     def write_sysctl(self, step: op.WriteSysctl) -> None:
-        fd = targets.writable(self._root, f"/proc/sys/{step.name.replace('.', '/')}")
-        try:
-            if mounts.filesystem_magic(fd) != mounts.PROC_MAGIC:
-                raise MountTargetRefused(f"the sysctl {step.name} is not in a procfs")
-            os.write(fd, step.value.encode())
-        finally:
-            os.close(fd)
+        shields.write_sysctl(self._root, step.name, step.value)
 
     def mask_path(self, step: op.MaskPath) -> None:
-        target = targets.existing(self._root, step.path)
-        if target < 0:
-            return
-        if targets.is_directory(target):
-            attributes = mounts.READ_ONLY | mounts.NO_SUID | mounts.NO_DEV | mounts.NO_EXEC
-            tree = mounts.new_filesystem("tmpfs", (("nr_inodes", "1"),), attributes)
-        else:
-            tree = mounts.clone_fd(self._null)
-        targets.attach(tree, target)
+        shields.mask_path(self._root, self._null, step.path)
 
     def protect_path(self, step: op.ProtectPath) -> None:
-        target = targets.existing(self._root, step.path)
-        if target < 0:
-            return
-        tree = mounts.clone_fd(target, recursive=True)
-        mounts.set_attributes(tree, mounts.READ_ONLY, recursive=True)
-        targets.attach(tree, target)
+        shields.protect_path(self._root, step.path)
 
     def protect_root(self, _step: op.ProtectRoot) -> None:
         mounts.set_attributes(self._root, mounts.READ_ONLY)
@@ -261,7 +240,7 @@ class Interpreter:
         except OSError as error:
             if error.errno != errno.EINVAL:
                 raise
-            raise _not_mapped(step, self._plan.rung) from None
+            raise not_mapped(step, self._plan.rung) from None
 
     def set_capabilities(self, step: op.SetCapabilities) -> None:
         credentials.set_capabilities(credentials.mask(step.names))
@@ -331,35 +310,3 @@ def _is_unified(path: str) -> bool:
         return mounts.filesystem_magic(fd) == mounts.CGROUP2_MAGIC
     finally:
         os.close(fd)
-
-
-def _not_mapped(step: op.BecomeUser, rung: str) -> UserNotMapped:
-    groups = ", ".join(str(group) for group in step.groups if group != step.gid)
-    more = f" or one of its groups {groups}" if groups else ""
-    hint = "without a range of subordinate ids a container has the ids of one user only"
-    return UserNotMapped(
-        f"the user {step.uid}:{step.gid}{more} does not exist in this container's user namespace",
-        hint=hint if rung == SINGLE else f"the ids of a container are below {IDS_COUNT}",
-    )
-
-
-def _shown(operation: op.Operation) -> str:
-    name = type(operation).__name__
-    fields = ((key, value) for key, value in operation.as_dict().items() if key in _TELLING)
-    return f"{name}({', '.join(f'{key}={value}' for key, value in fields)})"
-
-
-_TELLING = ("kind", "target", "path", "name", "uid", "gid")
-
-
-def _hint(operation: op.Operation, error: OSError) -> str:
-    """What to do, where it is known."""
-    if isinstance(operation, op.MountFilesystem) and operation.kind == "proc" and error.errno == errno.EPERM:
-        return (
-            "the host's /proc is partly hidden (inside another container?): run that with an unmasked /proc"
-        )
-    if isinstance(operation, op.WriteSysctl):
-        return "does this kernel have it, and let a container's root write it?"
-    if isinstance(operation, op.MountRoot | op.BindOverlay):
-        return "overlayfs refused the layers; the kernel's log (dmesg) says why"
-    return ""

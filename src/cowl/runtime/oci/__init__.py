@@ -1,0 +1,1 @@
+"""The embedded interpreter as an OCI runtime for others: any config.json."""
