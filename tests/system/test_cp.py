@@ -202,6 +202,12 @@ def test_the_command_line(based: Caller) -> None:
     assert b"invalid tar: " in done.stderr
     based.cowl("cp", "other:/bin/busybox", "program")
     assert (based.home / "program").read_bytes() == Path("/bin/busybox").read_bytes()
+    (based.home / "shut").mkdir()
+    (based.home / "shut" / "file").write_text("x")
+    based.give(based.home / "shut")
+    (based.home / "shut" / "file").chmod(0)
+    done = based.cowl("cp", "shut", "other:/tmp", status=0 if based.name == "root" else 1)
+    assert based.name == "root" or done.stderr.endswith(b"shut (file): Permission denied\n")
 
 
 LEDGER = """

@@ -111,7 +111,7 @@ class Session:
             pass  # the answer says why nobody reads any more
         except BaseException:
             pipe.close()
-            self._learn()
+            channel.receive(self._end)  # that the tar is cut off
             raise
         pipe.close()
         self._answer()
@@ -134,7 +134,7 @@ class Session:
         return answer
 
     def _learn(self) -> None:
-        """What it says about our giving up; raised if it knew better, and before, why that must be."""
+        """What it says about our giving up; raised if that was its own failure, which cut the tar off."""
         answer, _ = channel.receive(self._end)
         if answer and "error" in (told := json.loads(answer)) and "Broken pipe" not in told["message"]:
             raise failures.read(told)
