@@ -82,7 +82,7 @@ def test_a_swapper_gains_nothing(based: Caller) -> None:
     (based.home / "out").mkdir()
     based.give(based.home)
     before, mounts = whole(canary), Path("/proc/self/mountinfo").read_text()
-    done = based.python(RACE, str(canary), "12", SWAP)
+    done = based.python(RACE, str(canary), "8", SWAP)
     assert done.returncode == 0, done.stderr.decode()
     assert whole(canary) == before and Path("/proc/self/mountinfo").read_text() == mounts
     for folder, _, names in os.walk(based.home / "out"):

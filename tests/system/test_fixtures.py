@@ -43,6 +43,7 @@ def test_tmpfs(based: Caller) -> None:
     assert [(mount["Type"], mount["Destination"], mount["RW"]) for mount in found["Mounts"]] == [
         ("tmpfs", "/t", True)
     ]
+    assert based.text("ps", "-a", "--format", "<{{.Mounts}}>") == "<>"
     done = based.cowl("run", "--rm", "--tmpfs", "/run:ro", IMAGE, "touch", "/run/x", status=1)
     assert b"Read-only file system" in done.stderr
     for words, why in (

@@ -109,7 +109,9 @@ def _row(container: Container, image: str, now: float, full: bool, sizes: bool) 
         "Size": size_text(*container.size()) if sizes else "0B",
         "Labels": ",".join(sorted(f"{key}={value}" for key, value in labels.items())),
         "Label": _label(labels),
-        "Mounts": ",".join(each.source if full else ellipsis(each.source, 15) for each in mounts),
+        "Mounts": ",".join(
+            each.source if full else ellipsis(each.source, 15) for each in mounts if each.source
+        ),
         "LocalVolumes": str(sum(each.kind == "volume" for each in mounts)),
         "Networks": ",".join(container.network_names),
     }
