@@ -159,3 +159,30 @@ def test_the_end_of_our_terminal(based: Caller) -> None:
         tty.wait()
     until(lambda: state(based, "heeds")["Running"] is False)
     assert state(based, "deaf")["Running"] is True
+
+
+def test_an_exec_that_is_left_runs_on(based: Caller) -> None:
+    """What it prints then is read by somebody, so it is never stuck; it ends with the container."""
+    based.cowl("run", "-d", "--name", "box", BASE, "sleep", "1000")
+    script = "read go; seq 100000; echo done > /done; exec sleep 1001"
+    with terminal(based, "exec", "-it", "--detach-keys", "ctrl-x", "box", "sh", "-c", script) as tty:
+        tty.type("go\r\x18")
+        assert tty.wait() == 1
+        assert "read escape sequence" in tty.seen
+        assert tty.settings_restored()
+    until(lambda: based.text("exec", "box", "sh", "-c", "cat /done || true") == "done")
+    until(lambda: "sleep 1001" in based.text("top", "box"))
+    pid = next(line.split()[1] for line in based.text("top", "box").splitlines() if "sleep 1001" in line)
+    based.cowl("kill", "box")
+    until(lambda: not os.path.exists(f"/proc/{pid}"))
+
+
+def test_the_window_of_an_exec(based: Caller) -> None:
+    """It has its size from the first moment on."""
+    based.cowl("run", "-d", "--name", "box", BASE, "sleep", "1000")
+    with terminal(based, "exec", "-t", "box", "stty", "size") as tty:
+        tty.until("30 100\r\n")
+        assert tty.wait() == 0
+    with terminal(based, "run", "-it", "--rm", BASE, "stty", "size") as tty:
+        tty.until("30 100\r\n")
+        assert tty.wait() == 0

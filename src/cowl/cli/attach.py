@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 
 from cowl.cli.signals import Forwarder
-from cowl.cli.streams import console_pumps, relay
+from cowl.cli.streams import Detached, console_pumps, relay
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Protocol
 
+    from cowl.cli.detach_keys import DetachKeys
     from cowl.cli.streams import Pump, Streams
 
     class Process(Protocol):
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
         def signal(self, number: int) -> None:
             """Sends a signal."""
 
+        def let_go(self) -> None:
+            """It is to go on without us."""
+
 
 def attach(
     process: Process,
@@ -33,10 +37,12 @@ def attach(
     interactive: bool,
     proxy: bool,
     keep: Callable[[str, bytes], object] | None = None,
+    keys: DetachKeys | None = None,
 ) -> None:
     """Relays streams and signals until the process has ended; the caller's terminal is as before then.
 
     keep  gets a copy of what a terminal prints; without one the streams see to that
+    keys  those that leave an exec on a terminal: then it is let go of. Raises Detached
     """
     try:
         exited = os.pidfd_open(pid)
@@ -51,6 +57,7 @@ def attach(
                 process.console,
                 interactive=interactive,
                 keep=None if keep is None else lambda data: keep("stdout", data),
+                keys=keys,
             )
             _attach_console(process, exited, pumps, interactive=interactive, proxy=proxy)
     finally:
@@ -69,4 +76,8 @@ def _attach_console(
         Forwarder(process.signal, lambda: copy_size(terminal, console), proxy=proxy) as alarm,
         Raw(terminal, output_only=not interactive),
     ):
-        relay(pumps, exited, alarm)
+        try:
+            relay(pumps, exited, alarm)
+        except Detached:
+            process.let_go()
+            raise

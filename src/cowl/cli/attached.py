@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from cowl import CowlError
 from cowl.cli.detach_keys import check_keys, detach_keys
 from cowl.cli.signals import Forwarder
-from cowl.cli.streams import Alarm, check_terminal
+from cowl.cli.streams import Alarm, Detached, check_terminal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,15 +23,6 @@ if TYPE_CHECKING:
 
 CHUNK = 1 << 14
 _HUNG_UP = 129  # 128 + SIGHUP
-
-
-class Detached(CowlError):
-    """The sequence of keys came. The container runs on."""
-
-    exit_status = 1  # Docker's, for attach and exec
-
-    def __init__(self) -> None:
-        super().__init__("read escape sequence")
 
 
 def attach(call: Call) -> int:

@@ -105,6 +105,7 @@ def options(call: Call) -> dict[str, Any]:
         "labels": labels(call.many("label"), call.many("label-file")),
         "binds": [*map(_absolute, call.many("volume"))],
         "tty": call.on("tty"),
+        "init": call.on("init"),
         "open_stdin": call.on("interactive"),
         "stdin_once": not (call.has("detach") and call.on("detach")),
         **_confinement(call),
@@ -139,6 +140,7 @@ def _life(call: Call) -> dict[str, Any]:
         "stop_timeout": call.number("stop-timeout") if call.given("stop-timeout") else None,
         "log_driver": call.text("log-driver") or "json-file",
         "log_options": call.many("log-opt"),
+        "timeout": call.number("timeout") if call.given("timeout") else 0,
     }
 
 

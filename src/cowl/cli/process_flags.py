@@ -21,6 +21,7 @@ PROCESS = (
 )
 RUN = (
     *PROCESS,
+    Flag("timeout", "", INT, "Seconds that the container may run before it is killed (0 for no limit)"),
     *HEALTH,
     *FIXTURES,
     *NETWORKING,
@@ -32,6 +33,12 @@ RUN = (
     Flag("cidfile", "", TEXT, "Write the container ID to the file"),
     Flag("entrypoint", "", TEXT, "Overwrite the default ENTRYPOINT of the image"),
     Flag("group-add", "", LIST, "Add additional groups to join"),
+    Flag(
+        "init",
+        "",
+        BOOL,
+        "Run an init inside the container that forwards signals and reaps processes",
+    ),
     Flag("ipc", "", TEXT, 'IPC mode to use ("none", "private", "host")'),
     Flag("label", "l", LIST, "Set meta data on a container"),
     Flag("label-file", "", LIST, "Read in a line delimited file of labels"),

@@ -15,13 +15,15 @@ import os
 import select
 import stat
 
-from cowl.errors import Invalid
+from cowl.errors import CowlError, Invalid
 from cowl.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeAlias
+
+    from cowl.cli.detach_keys import DetachKeys
 
     Keep: TypeAlias = Callable[[bytes], object]
 
@@ -55,7 +57,7 @@ class Pump:
         """One read or write, once what it wants is there; False when nothing was to be had."""
         try:
             if not self._held:
-                self._held = memoryview(os.read(self.source, CHUNK))
+                self._held = memoryview(self._read())
                 if not self._held:
                     self.finish()
                     return False
@@ -69,12 +71,49 @@ class Pump:
             return False
         return True
 
+    def _read(self) -> bytes:
+        """Some bytes, b"" at the end. Raises BlockingIOError for none that are to be passed on."""
+        return os.read(self.source, CHUNK)
+
     def finish(self) -> None:
         """Closes what it owns. Idempotent."""
         if not self.done:
             self.done = True
             for fd in self._owned:
                 os.close(fd)
+
+
+class Detached(CowlError):
+    """The keys came that leave it. The process runs on."""
+
+    exit_status = 1  # Docker's, for attach and exec
+
+    def __init__(self) -> None:
+        super().__init__("read escape sequence")
+
+
+class KeyedPump(Pump):
+    """What is typed for a terminal, until the keys that leave it. Its step raises Detached then."""
+
+    def __init__(self, console: int, keys: DetachKeys) -> None:
+        super().__init__(0, console, (), output=False)
+        self._keys = keys
+        self._left = False
+
+    def step(self) -> bool:
+        more = super().step()
+        if self._left and not self._held:
+            raise Detached
+        return more
+
+    def _read(self) -> bytes:
+        data = super()._read()
+        if not data:
+            return data
+        data, self._left = self._keys.feed(data)
+        if not data:
+            raise BlockingIOError
+        return data
 
 
 class NotATerminal(Invalid):
@@ -130,11 +169,15 @@ def open_streams(
     return Streams((stdin, stdout, stderr), tuple(pumps), tuple(ours))
 
 
-def console_pumps(console: int, *, interactive: bool, keep: Keep | None = None) -> tuple[Pump, ...]:
+def console_pumps(
+    console: int, *, interactive: bool, keep: Keep | None = None, keys: DetachKeys | None = None
+) -> tuple[Pump, ...]:
     """The relays of a terminal. The console belongs to whoever started the process."""
     os.set_blocking(console, False)
     pumps = [Pump(console, 1, (), output=True, keep=keep)]
-    if interactive:
+    if interactive and keys is not None:
+        pumps.append(KeyedPump(console, keys))
+    elif interactive:
         pumps.append(Pump(0, console, (), output=False))
     return tuple(pumps)
 

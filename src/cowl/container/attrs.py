@@ -68,6 +68,7 @@ def container_attrs(
             "RestartPolicy": _restart_policy(settings),
             "AutoRemove": record.auto_remove,
             "ReadonlyRootfs": settings.read_only,
+            "Init": settings.init or None,
             "Runtime": settings.runtime,
             **_confinement(settings),
             **_limits(settings),
@@ -92,6 +93,7 @@ def container_attrs(
             "Labels": dict(settings.labels),
             "StopSignal": settings.stop_signal or "SIGTERM",
             "StopTimeout": settings.stop_timeout,
+            "Timeout": settings.timeout,
         },
         "NetworkSettings": network_settings(store, record, settings),
     }

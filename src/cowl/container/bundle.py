@@ -57,6 +57,7 @@ def make_bundle(
         domainname=asked.domainname if asked else "",
         network=settings.network,
         read_only=settings.read_only,
+        init=settings.init,
         binds=tuple(binds),
         mounts=tuple(mounts),
         rung=rung(),
@@ -64,7 +65,7 @@ def make_bundle(
     root = store.root_mount(record.layer_keys, record)
     spec = container_spec(options)
     passing = record.auto_remove and _keeps_to_itself(spec, record)
-    return Bundle(record.id, spec, root, record.directory, passing)
+    return Bundle(record.id, spec, root, record.directory, passing, settings.timeout)
 
 
 def _keeps_to_itself(spec: dict[str, Any], record: ContainerRecord) -> bool:
@@ -106,10 +107,15 @@ def _confined(settings: Settings) -> dict[str, Any]:
     return confinement.container_fields(settings.confinement, rung())
 
 
-def exec_confinement(settings: Settings) -> dict[str, Any]:
+def exec_confinement(settings: Settings, *, privileged: bool = False) -> dict[str, Any]:
     """The keywords of Runtime.exec that make a process as confined as the container's first."""
-    if settings.confinement is None:
+    if settings.confinement is None and not privileged:
         return {}
+    if settings.confinement is None:
+        from cowl.runtime.options import CAPABILITIES
+        from cowl.runtime.seccomp_profile import default_profile
+
+        return {"profile": default_profile(CAPABILITIES)}
     from cowl.container.confinement import profile
 
     return {"profile": profile(settings.confinement), "mapped": is_mapped(settings)}
@@ -140,14 +146,25 @@ def make_process(
     workdir: str,
     *,
     tty: bool,
+    privileged: bool = False,
+    size: tuple[int, ...] = (),
 ) -> dict[str, Any]:
-    """The runtime-spec `process` of an exec: the container's environment and user unless said otherwise."""
+    """The runtime-spec `process` of an exec: the container's environment and user unless said otherwise.
+
+    privileged  with all capabilities; the filter of its system calls stays the container's, as in Docker
+    size        rows and columns of the window that its terminal has
+    """
     hostname = settings.hostname or _default_hostname(record, settings)
     confined: dict[str, Any] = {}
     if settings.confinement is not None:
         from cowl.container.confinement import process_fields
 
         confined = process_fields(settings.confinement, rung())
+    if privileged:
+        from cowl.container.confinement import Confinement, process_fields
+
+        everything = (settings.confinement or Confinement()).replace(cap_add=("ALL",), cap_drop=())
+        confined = {**confined, "capabilities": process_fields(everything, rung())["capabilities"]}
     options = ProcessOptions(
         **confined,
         limits=rlimits(settings.limits),
@@ -157,7 +174,8 @@ def make_process(
         user=_user(store, record, settings, user or settings.user),
         terminal=tty,
     )
-    return process_spec(options)
+    process = process_spec(options)
+    return {**process, "consoleSize": {"height": size[0], "width": size[1]}} if size else process
 
 
 def _user(store: Store, record: ContainerRecord, settings: Settings, text: str) -> User:

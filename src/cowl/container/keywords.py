@@ -38,6 +38,7 @@ class RunKeywords(UpdateKeywords, total=False):
     tty: bool
     open_stdin: bool
     stdin_once: bool
+    init: bool
     cap_add: Sequence[str]
     cap_drop: Sequence[str]
     security_opt: Sequence[str]

@@ -367,8 +367,13 @@ class Containers:
         workdir: str,
         *,
         tty: bool,
+        privileged: bool = False,
+        size: tuple[int, ...] = (),
     ) -> Running:
-        """Starts one more process in a running container, as confined as its first one."""
+        """Starts one more process in a running container, as confined as its first one.
+
+        privileged, size  see `make_process`
+        """
         if record.state == "paused":
             from cowl.container.pausing import ContainerPaused
 
@@ -380,13 +385,24 @@ class Containers:
         runtime.prepare()
         extra = words(env)
         check_process(args, extra, workdir or "/", user)
-        process = make_process(self.store, record, settings, args, extra, user, workdir, tty=tty)
+        process = make_process(
+            self.store,
+            record,
+            settings,
+            args,
+            extra,
+            user,
+            workdir,
+            tty=tty,
+            privileged=privileged,
+            size=size,
+        )
         try:
             return runtime.exec(
                 record.process,
                 process,
                 Stdio(*stdio),
-                **exec_confinement(settings),
+                **exec_confinement(settings, privileged=privileged),
                 identity=record.id,
                 directory=record.directory,
             )

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 DEFAULT_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 NETWORKS = ("none", "host")
 STOP_SECONDS = 10.0  # Docker's
+_LONGEST = 1 << 31  # seconds: 68 years
 HOSTNAME_BYTES = 64  # sethostname(2)
 
 
@@ -41,6 +42,7 @@ class RunOptions(Value):
     limits      its share of the machine; None: nothing was asked
     health      how its health is looked at, where that is not as the image says; None: it is
     restart     "no", "on-failure", "on-failure:3", "always" or "unless-stopped"; for detached ones
+    init        process 1 is an init that forwards signals and reaps, the command its child
     stdin_once    with open_stdin and a monitor: it ends when the one who is attached ends his, or leaves
     timeout       seconds that it may run before it is killed; 0: as long as it likes
     stop_timeout  seconds between the stop signal and SIGKILL, -1 for ever; None: 10
@@ -74,6 +76,7 @@ class RunOptions(Value):
     runtime: str = ""
     stdin_once: bool = False
     timeout: float = 0
+    init: bool = False
 
 
 class Settings(Value):
@@ -112,6 +115,7 @@ class Settings(Value):
     runtime: str = "embedded"
     stdin_once: bool = False
     timeout: float = 0
+    init: bool = False
 
     @property
     def stop_seconds(self) -> float:
@@ -181,6 +185,7 @@ def fold(image: str, config: ContainerConfig, command: Sequence[str], options: R
         log_options=options.log_options,
         stdin_once=options.open_stdin and options.stdin_once,
         timeout=options.timeout,
+        init=options.init,
         mounts=mounts,
         confinement=options.confinement,
         networking=options.networking,
@@ -220,6 +225,8 @@ def _fold_health(config: ContainerConfig, options: RunOptions) -> Health | None:
 
 def _check_life(options: RunOptions) -> None:
     """Raises InvalidOptions. The modules are loaded only for who asks for something."""
+    if not 0 <= options.timeout < _LONGEST:
+        raise InvalidOptions(f"invalid timeout {options.timeout:g}", hint="seconds, or 0 for no limit")
     if options.restart != "no":
         from cowl.container.restart import parse_policy
 

@@ -54,6 +54,12 @@ class ToldExec:
         """See protocol.Running."""
         self._running.signal(number)
 
+    def let_go(self) -> None:
+        """See protocol.Running. How it ends is nobody's to tell then."""
+        self._running.let_go()
+        self._told = True
+        self._events.note_container(self._record, "exec_detach", self._known)
+
     def close(self) -> None:
         """See protocol.Running."""
         self._running.close()

@@ -129,13 +129,13 @@ class ContainerCalls(Wiring):
         stderr: int | None = None,
         remove: bool | None = None,
         detach: bool = False,
+        timeout: float = 0,
         **options: Unpack[RunKeywords],
     ) -> Container:
         """Starts a container and returns at once; killed (and removed) when the `with` block ends.
 
         With `detach` it is looked after by a process of its own: it outlives this one and any `with`
         block, its output is in its logs, and `restart` is heeded. It has no streams of ours.
-
 
         stdin, stdout, stderr  file descriptors; None or DEVNULL is /dev/null. PIPE makes a pipe: our end is
                                Container.stdin, stdout or stderr. stderr=STDOUT: where stdout goes.
@@ -153,6 +153,7 @@ class ContainerCalls(Wiring):
         storage_opt            {"size": "10g"}: how much it may write to its own layer. A watchdog looks every
                                second and kills it beyond that, as a Warned event says
         remove                 remove it when it ends; by default that of a detached one is left to you
+        timeout                seconds that it may run before it is killed, each time; 0: as long as it likes
         restart, stop_signal, stop_timeout, log_driver, log_options   see RunOptions
         cap_add, cap_drop      capabilities, "ALL" among them; group_add: names or numbers of groups
         security_opt           "no-new-privileges=false" (it is true otherwise), "seccomp=FILE" (Docker's
@@ -171,7 +172,7 @@ class ContainerCalls(Wiring):
         from cowl.container.run import start
 
         removed = not detach if remove is None else remove
-        chosen = self._heeded(_options(remove=removed, **options))
+        chosen = self._heeded(_options(remove=removed, timeout=timeout, **options))
         streams = (stdin, stdout, stderr)
         if detach:
             return self._create(image, command, chosen).start(
@@ -185,13 +186,14 @@ class ContainerCalls(Wiring):
         command: Sequence[str] = (),
         *,
         remove: bool = False,
+        timeout: float = 0,
         **options: Unpack[RunKeywords],
     ) -> Container:
         """A container that is not started yet; see Container.start. It stays when the engine closes.
 
         `options` are those of `start`; with `remove` it is removed at the end of its run.
         """
-        return self._create(image, command, self._heeded(_options(remove=remove, **options)))
+        return self._create(image, command, self._heeded(_options(remove=remove, timeout=timeout, **options)))
 
     def _create(self, image: str, command: Sequence[str], options: RunOptions) -> Container:
         from cowl.container.creation import create

@@ -30,7 +30,7 @@ def sealed_executable() -> int:
     """A close-on-exec descriptor of the copy, memfd_create(2). Raises OSError."""
     source = os.open(_EXECUTABLE, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        copy = _new_memory_file()
+        copy = _new_memory_file("cowl-python")
         try:
             while os.sendfile(copy, source, None, 1 << 30):
                 pass
@@ -41,6 +41,21 @@ def sealed_executable() -> int:
     finally:
         os.close(source)
     return copy
+
+
+def sealed_file(name: str, data: bytes) -> int:
+    """A close-on-exec descriptor of a file in memory that can be executed and not be written to any more.
+
+    Raises OSError.
+    """
+    fd = _new_memory_file(name)
+    try:
+        os.write(fd, data)
+        call("fcntl", fd, _F_ADD_SEALS, _ALL_SEALS)
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
 
 
 def is_sealed() -> bool:
@@ -54,14 +69,14 @@ def is_sealed() -> bool:
         os.close(fd)
 
 
-def _new_memory_file() -> int:
+def _new_memory_file(name: str) -> int:
     flags = os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING
     try:
-        return os.memfd_create("cowl-python", flags | _MFD_EXEC)
+        return os.memfd_create(name, flags | _MFD_EXEC)
     except OSError as error:
         if error.errno != errno.EINVAL:
             raise
-    return os.memfd_create("cowl-python", flags)
+    return os.memfd_create(name, flags)
 
 
 def library_path(inherited: str) -> str:

@@ -15,7 +15,7 @@ from cowl.linux.process import ProcessId, bury, send_signal
 from cowl.runtime.failures import ChildLost, decode
 from cowl.runtime.sealing import needs_sealing
 from cowl.runtime.seccomp_profile import default_profile
-from cowl.runtime.stdio import CONTINUE, GIVE_UP, ExitStatus, StillRunning
+from cowl.runtime.stdio import CONTINUE, GIVE_UP, LET_GO, ExitStatus, StillRunning
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -237,6 +237,7 @@ class EmbeddedProcess:
         self._reply = reply
         self._pidfd = pidfd
         self._status: ExitStatus | None = None
+        self._is_ours = True
 
     def fileno(self) -> int:
         """See protocol.Running."""
@@ -262,11 +263,20 @@ class EmbeddedProcess:
         except ProcessLookupError:
             pass
 
+    def let_go(self) -> None:
+        """See protocol.Running."""
+        consoles = () if self.console < 0 else (self.console,)
+        try:
+            channel.send(self._reply, LET_GO, consoles)
+        except BrokenPipeError:
+            pass  # it has ended
+        self._is_ours = False
+
     def close(self) -> None:
         """See protocol.Running."""
         if self._reply < 0:
             return
-        running = self._status is None
+        running = self._status is None and self._is_ours
         if running:
             channel.hang_up(self._reply)  # the keeper sees it and kills
         os.close(self._reply)
@@ -291,6 +301,7 @@ def _job(bundle: Bundle) -> dict[str, Any]:
         "upper": root.upper,
         "work": root.work,
         "passing": bundle.passing,
+        "timeout": bundle.timeout,
     }
 
 

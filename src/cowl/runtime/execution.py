@@ -6,7 +6,7 @@ import errno
 import os
 
 from cowl.linux import channel
-from cowl.linux.descriptors import close_from
+from cowl.linux.descriptors import close_from, duplicate
 from cowl.runtime.failures import CommandNotExecutable, CommandNotFound
 
 READY = b"X"  # the last word of a child whose execve works
@@ -15,12 +15,21 @@ _CHANNEL = 3
 _NEXT = (errno.ENOENT, errno.ENOTDIR)
 
 
-def close_others(keeper: int) -> int:
-    """Leaves only 0, 1, 2 and the channel to the keeper, whose new number it gives: always 3."""
+def close_others(keeper: int, program: int = -1) -> tuple[int, int]:
+    """Leaves only 0, 1, 2, the channel to the keeper and the program of an init, if there is one.
+
+    Their new numbers: always 3, and 4 or -1.
+    """
+    if program >= 0:
+        program = duplicate(program, _CHANNEL + 2)
     if keeper != _CHANNEL:
         os.dup2(keeper, _CHANNEL, inheritable=False)
-    close_from(_CHANNEL + 1)
-    return _CHANNEL
+    if program < 0:
+        close_from(_CHANNEL + 1)
+        return _CHANNEL, -1
+    os.dup2(program, _CHANNEL + 1, inheritable=False)
+    close_from(_CHANNEL + 2)
+    return _CHANNEL, _CHANNEL + 1
 
 
 def execute(args: tuple[str, ...], env: tuple[str, ...]) -> None:

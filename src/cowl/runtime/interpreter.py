@@ -49,10 +49,13 @@ class Interpreter:
         self._scratch = -1
         self._null = -1
         self._slave = -1
+        self._init = -1  # the program that process 1 becomes
         self._closed = False  # all but the channel and what the payload gets
 
     def run(self) -> None:
         """Executes the plan; returns never. Raises CowlError."""
+        if any(isinstance(operation, op.StartInit) for operation in self._plan.operations):
+            self._prepare_init()
         forbid_imports()
         if not self._sources:
             self._sources = tuple(_open_source(source) for source in self._plan.sources)
@@ -60,6 +63,13 @@ class Interpreter:
             self._root = os.open("/", _PATH_DIR)
         for operation in self._plan.operations:
             self._step(operation)
+
+    def _prepare_init(self) -> None:
+        import cowl.runtime.init_process
+        from cowl.runtime.init_program import open_init
+
+        self._init = open_init(os.uname().machine)
+        self._fork_payload = cowl.runtime.init_process.fork_payload
 
     def _step(self, operation: op.Operation) -> None:
         try:
@@ -263,13 +273,18 @@ class Interpreter:
         getattr(sys.modules[module], name)(3)
         os._exit(0)
 
+    def start_init(self, step: op.StartInit) -> None:
+        self._close_others()
+        self._fork_payload(self._init, terminal=step.terminal)
+
     def execute(self, step: op.Execute) -> None:
         self._close_others()
         execute(step.args, step.env)
 
     def _close_others(self) -> None:
         if not self._closed:
-            self._keeper, self._closed = close_others(self._keeper), True
+            self._keeper, self._init = close_others(self._keeper, self._init)
+            self._closed = True
 
 
 def _method(kind: type[op.Operation]) -> Callable[[Interpreter, Any], None]:

@@ -11,12 +11,13 @@ import gc
 import json
 import os
 import select
+import time
 
 from cowl.linux import channel, credentials
 from cowl.linux.descriptors import arrange
 from cowl.linux.process import NoSuchProcess, ProcessId, send_signal
 from cowl.runtime.failures import ChildLost, encode
-from cowl.runtime.stdio import CONTINUE
+from cowl.runtime.stdio import CONTINUE, LET_GO
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,13 +29,15 @@ if TYPE_CHECKING:
 
 REPLY, OWNER = 3, 4  # descriptors of the keeper, after 0, 1, 2
 _KILL = 9
+_DAY = 86400
 
 
 def keep(job: Job | ExternalJob | ExternalExec, stdio: Stdio, reply: int, owner: int) -> NoReturn:
     """Does the job and exits. Call in a fresh child of a single-threaded process.
 
     reply   the channel to the starter: "N" the namespaces are there, which it answers with CONTINUE or
-            GIVE_UP, "S" started, "F" failed, "E" ended; its end ends the container
+            GIVE_UP, "S" started, "F" failed, "E" ended; its end ends the container, unless it has said
+            LET_GO of an exec
     owner   a pidfd of the process that the container must not outlive
     """
     try:
@@ -58,6 +61,9 @@ class _Keeper:
         self._pauses = job.pauses
         attends = self._passing or self._pauses
         self._making = job.making(on_namespaces=self._attend if attends else None)
+        self._timeout = job.timeout
+        self._deadline: float | None = None
+        self._console = -1  # of one that was let go of: somebody must read it
 
     def run(self) -> None:
         """From the clone to the report of the end."""
@@ -89,24 +95,59 @@ class _Keeper:
         for number in range(3):
             os.dup2(nothing, number)  # else our copies keep the starter's pipes open
         lifelines = {REPLY, OWNER}
+        if self._timeout:
+            self._deadline = time.monotonic() + self._timeout
         while True:
             ready = self._poll((*lifelines, pidfd))
             if pidfd in ready:
                 return
-            if lifelines & ready:
+            if REPLY in lifelines & ready and self._is_let_go():
+                lifelines.clear()
+            elif lifelines & ready or self._is_over():
                 lifelines -= ready
                 self._end_all(process, pidfd)
             self._copy(ready)
 
+    def _is_let_go(self) -> bool:
+        """Whether that is what the starter says of an exec: it then lives as long as the container."""
+        data, fds = channel.receive(REPLY)
+        if data != LET_GO or self._is_container:
+            return False
+        self._console = fds[0] if fds else -1
+        return True
+
+    def _is_over(self) -> bool:
+        """Whether it has run for as long as it may; said once."""
+        over = self._deadline is not None and time.monotonic() >= self._deadline
+        if over:
+            self._deadline = None
+        return over
+
+    def _drain_console(self) -> None:
+        try:
+            data = os.read(self._console, 1 << 16)
+        except BlockingIOError:
+            return
+        except OSError:  # EIO: nobody holds it any more
+            data = b""
+        if not data:
+            _release(self._console)
+            self._console = -1
+
     def _poll(self, fds: tuple[int, ...]) -> set[int]:
         poller = select.poll()
+        if self._console >= 0:
+            poller.register(self._console, select.POLLIN)
         for fd in fds:
             poller.register(fd, select.POLLIN)
         for relay in self._relays:
             poller.register(*relay.wish())
-        return {fd for fd, _ in poller.poll()}
+        left = None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
+        return {fd for fd, _ in poller.poll(None if left is None else min(left, _DAY) * 1000)}
 
     def _copy(self, ready: set[int]) -> None:
+        if self._console in ready:
+            self._drain_console()
         for relay in self._relays[:]:
             if relay.wish()[0] in ready and not relay.step():
                 relay.close()

@@ -37,12 +37,14 @@ class Job(Value):
 
     pauses   the starter has something to do once the namespaces are there
     passing  see Bundle
+    timeout  seconds that it may run; 0: as long as it likes
     """
 
     plan: Plan
     init: ProcessId | None = None
     pauses: bool = False
     passing: bool = False
+    timeout: float = 0
 
     def making(
         self,
@@ -68,7 +70,7 @@ def read_job(job: dict[str, Any]) -> Job | ExternalJob | ExternalExec:
         return Job(plan_visit(job["visit"], root, job["rung"]))
     if root is not None:
         todo = plan(job["spec"], root, job["rung"])
-        return Job(todo, pauses=job["pauses"], passing=job["passing"])
+        return Job(todo, pauses=job["pauses"], passing=job["passing"], timeout=job["timeout"])
     todo = plan_exec(job["process"], job["profile"], job["rung"], mapped=job["mapped"])
     return Job(todo, ProcessId(*job["init"]))
 

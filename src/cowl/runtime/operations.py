@@ -279,6 +279,12 @@ class Visit(Operation):
     function: str
 
 
+class StartInit(Operation):
+    """This process becomes an init; a child of it goes on. `terminal`: with the terminal in its hands."""
+
+    terminal: bool
+
+
 class Execute(Operation):
     """Replaces the child by the payload, searched in the PATH of `env`."""
 

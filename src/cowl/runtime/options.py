@@ -25,6 +25,7 @@ CAPABILITIES = (
     "CAP_SYS_CHROOT",
 )
 SHM_BYTES = 64 << 20
+INIT = "cowl.init"  # an annotation of our own in the spec: "yes" if process 1 is an init of cowl's
 MEMORY_FILE = "cowl.file"  # a mount type of our own in the spec: "data" is the file's bytes, in base64
 
 
@@ -124,6 +125,7 @@ class ContainerOptions(ProcessOptions):
     cgroup      path of the cgroup that is made for it, with the limits of `resources` (a `linux.resources`
                 object); "" for none: then there must be no limits
     oom_score   oom_score_adj, proc(5); None: as its starter's
+    init        process 1 is an init of cowl's, and the command a child of it
     rung        of cowl.linux.rung: decides the id maps
     """
 
@@ -143,4 +145,5 @@ class ContainerOptions(ProcessOptions):
     cgroup: str = ""
     resources: dict[str, Any] | None = None
     oom_score: int | None = None
+    init: bool = False
     rung: str = ROOT

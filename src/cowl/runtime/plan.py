@@ -9,7 +9,7 @@ from cowl.linux.mounts import ATTRIBUTES, SPREADS
 from cowl.linux.root_mount import RootMount
 from cowl.linux.rung import IDS_BASE, IDS_COUNT, ROOT, SINGLE
 from cowl.runtime import operations as op
-from cowl.runtime.options import MEMORY_FILE
+from cowl.runtime.options import INIT, MEMORY_FILE
 from cowl.runtime.seccomp_profile import no_profile
 from cowl.value import Value
 
@@ -134,7 +134,9 @@ def plan(spec: dict[str, Any], root: RootMount, rung: str) -> Plan:
         *([op.SetDomainname(spec["domainname"])] if spec.get("domainname") else []),
         *([op.RaiseLoopback()] if "network" in namespaces else []),
         op.EnterRoot(),
-        *_process(spec["process"], linux["seccomp"], rung),
+        *_process(
+            spec["process"], linux["seccomp"], rung, init=spec.get("annotations", {}).get(INIT) == "yes"
+        ),
     ]
     shared = _shared(spec["process"], rung, mapped=mapped)
     if cgroup:  # a namespace's top is the group that its maker is in
@@ -315,7 +317,9 @@ def _terminal(process: dict[str, Any], *, console: bool) -> list[op.Operation]:
     return [op.OpenTerminal(process["user"]["uid"], console, size["height"], size["width"])]
 
 
-def _process(process: dict[str, Any], profile: dict[str, Any], rung: str) -> Iterator[op.Operation]:
+def _process(
+    process: dict[str, Any], profile: dict[str, Any], rung: str, *, init: bool = False
+) -> Iterator[op.Operation]:
     user, held = process["user"], process["capabilities"]
     groups = (user["gid"], *user["additionalGids"]) if rung == ROOT else ()
     yield op.EnterDirectory(process["cwd"], make=True)
@@ -331,6 +335,8 @@ def _process(process: dict[str, Any], profile: dict[str, Any], rung: str) -> Ite
         # The kernel takes a filter from who has CAP_SYS_ADMIN, so that goes after it, not before.
         right = op.SetCapabilities((*rights.names, *(() if "CAP_SYS_ADMIN" in rights.names else _FILTERS)))
         yield from (op.KeepCapabilities(), become, right, *install, rights, op.DieWithParent())
+    if init:
+        yield op.StartInit(process["terminal"])
     yield op.Execute(tuple(process["args"]), tuple(process["env"]))
 
 

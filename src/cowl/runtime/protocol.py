@@ -32,6 +32,12 @@ class Running(Protocol):
     def signal(self, number: int) -> None:
         """Sends a signal; nothing happens when it has ended."""
 
+    def let_go(self) -> None:
+        """Of an exec: it is to live as long as its container, with this process or without. Then `close`.
+
+        What it prints on its terminal from now on is lost.
+        """
+
     def close(self) -> None:
         """Lets go of it, and kills it with all that descends from it if it still runs. Idempotent."""
 

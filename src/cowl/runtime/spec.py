@@ -9,7 +9,7 @@ import os
 import stat
 
 from cowl.linux.rung import IDS_BASE, IDS_COUNT, SINGLE
-from cowl.runtime.options import MEMORY_FILE, Bind, MemoryFile, Overlay, Tmpfs
+from cowl.runtime.options import INIT, MEMORY_FILE, Bind, MemoryFile, Overlay, Tmpfs
 from cowl.runtime.seccomp_profile import default_profile, no_profile
 from cowl.value import Value
 
@@ -55,6 +55,7 @@ class Bundle(Value):
     directory   a directory of the host for transient files, gone with the container
     passing     nobody looks at its files after its end, and none of its mounts is of another place: then the
                 end can be told before the kernel has taken them down
+    timeout     seconds after which whoever keeps it kills it; 0: never. A monitor sees to that itself
     """
 
     id: str
@@ -62,6 +63,7 @@ class Bundle(Value):
     root: RootMount
     directory: str
     passing: bool = False
+    timeout: float = 0
 
 
 def container_spec(options: ContainerOptions) -> dict[str, Any]:
@@ -72,6 +74,7 @@ def container_spec(options: ContainerOptions) -> dict[str, Any]:
         "process": {**process_spec(options), **_oom_score(options)},
         "root": {"path": "rootfs", "readonly": options.read_only},
         "hostname": options.hostname,
+        **({"annotations": {INIT: "yes"}} if options.init else {}),
         **({"domainname": options.domainname} if options.domainname else {}),
         "mounts": [*_system_mounts(options), *_user_mounts(options)],
         "linux": {

@@ -6,6 +6,7 @@ from cowl.errors import CowlError
 from cowl.value import Value
 
 CONTINUE, GIVE_UP = b"C", b"U"  # what a keeper is answered when the namespaces are there
+LET_GO = b"D"  # what it is told when its process is to outlive the starter, with the console if there is one
 
 
 class Stdio(Value):

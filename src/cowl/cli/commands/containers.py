@@ -128,7 +128,7 @@ CONTAINERS = (
         "[OPTIONS] CONTAINER COMMAND [ARG...]",
         "exec:execute",
         (2, MANY),
-        PROCESS,
+        (*PROCESS, DETACH_KEYS, Flag("privileged", "", BOOL, "Give extended privileges to the command")),
         ("container exec",),
         interspersed=False,
         common=True,

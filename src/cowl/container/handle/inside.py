@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from cowl.container.handle.facts import ContainerFacts
 from cowl.container.result import CompletedRun
 from cowl.container.talk import DEVNULL, PIPE, STDOUT, begin, collect, make_talk
@@ -151,11 +153,57 @@ class ContainerInside(ContainerFacts):
         user: str = "",
         env: Mapping[str, str] | Sequence[str] = (),
         workdir: str = "",
+        privileged: bool = False,
+        size: tuple[int, ...] = (),
     ) -> Running:
-        """Starts a command inside on the caller's own fds; the caller waits for the returned process."""
+        """Starts a command inside on the caller's own fds; the caller waits for the returned process.
+
+        privileged  it has all capabilities, and the container's filter of system calls
+        size        rows and columns of the window that its terminal has
+        """
         command = as_words("the command", args)
-        running = self._service.exec(self._record, command, stdio, user, env, workdir, tty=tty)
+        running = self._service.exec(
+            self._record,
+            command,
+            stdio,
+            user,
+            env,
+            workdir,
+            tty=tty,
+            privileged=privileged,
+            size=size,
+        )
         return ToldExec(self._service.store.events, self._record, command, running)
+
+    def exec_detached(
+        self,
+        args: Sequence[str],
+        *,
+        tty: bool = False,
+        user: str = "",
+        env: Mapping[str, str] | Sequence[str] = (),
+        workdir: str = "",
+        privileged: bool = False,
+    ) -> None:
+        """Starts a command inside that lives as long as it likes, or as the container: `docker exec -d`.
+
+        It reads nothing, and what it prints is lost. Returns once it was executed. Raises as `exec_with`.
+        """
+        nothing = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            running = self.exec_with(
+                args,
+                (nothing, nothing, nothing),
+                tty=tty,
+                user=user,
+                env=env,
+                workdir=workdir,
+                privileged=privileged,
+            )
+        finally:
+            os.close(nothing)
+        running.let_go()
+        running.close()
 
     def top(self, ps_args: Sequence[str] = ()) -> ProcessList:
         """Its processes with all that they started, as seen from the host: columns and a row for each.

@@ -27,6 +27,7 @@ class ExternalJob(Value):
     pauses: bool = False
     init: ProcessId | None = None
     passing: bool = False
+    timeout: float = 0
 
     def making(
         self,
@@ -52,6 +53,7 @@ class ExternalExec(Value):
     init: ProcessId
     pauses: bool = False
     passing: bool = False
+    timeout: float = 0
 
     def making(
         self,
@@ -88,4 +90,4 @@ def read_external_job(job: dict[str, Any]) -> ExternalJob | ExternalExec:
     ids = os.geteuid(), os.getegid()
     unified = os.path.exists("/sys/fs/cgroup/cgroup.controllers")
     todo = plan_external(spec, root, rung, program, identity, directory, owner, *ids, unified=unified)
-    return ExternalJob(todo, job["pauses"])
+    return ExternalJob(todo, job["pauses"], timeout=job["timeout"])

@@ -14,8 +14,17 @@ from cowl.runtime import operations as op
 from cowl.runtime.external.program import Program
 from cowl.runtime.external.seccomp_rules import without_overlaps
 from cowl.runtime.operations import Source
-from cowl.runtime.options import MEMORY_FILE
-from cowl.runtime.plan import SYSTEMS, Stack, check_target, limits_of, memory_file, root_of, source_of
+from cowl.runtime.options import INIT, MEMORY_FILE
+from cowl.runtime.plan import (
+    SYSTEMS,
+    Stack,
+    UnsupportedSpec,
+    check_target,
+    limits_of,
+    memory_file,
+    root_of,
+    source_of,
+)
 from cowl.value import Value
 
 TYPE_CHECKING = False
@@ -92,6 +101,10 @@ def plan_external(
     owner       see Plan; euid, egid: the caller's
     unified     the host's cgroups are those of version 2 alone
     """
+    if spec.get("annotations", {}).get(INIT):
+        raise UnsupportedSpec(
+            "--init needs the embedded runtime: its process 1 is made before the command is executed"
+        )
     mapped = any(item["type"] == "user" for item in spec["linux"]["namespaces"])
     idmap = mapped and rung == ROOT
     stack = Stack(root, 0, idmap=idmap)
