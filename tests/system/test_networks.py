@@ -54,6 +54,12 @@ def web(root: Caller) -> Iterator[Callable[..., None]]:
         root.cowl("rm", "-f", *names)
 
 
+def three_bytes() -> str:
+    """The beginning of a subnet of 256 addresses that no other run of this test is likely to have."""
+    first, second = os.urandom(2)
+    return f"10.{100 + first % 100}.{second}"
+
+
 def address(caller: Caller, name: str, network: str) -> str:
     containers = json.loads(caller.text("network", "inspect", network))[0]["Containers"].values()
     found = [each["IPv4Address"].partition("/")[0] for each in containers if each["Name"] == name]
@@ -244,10 +250,33 @@ def test_a_container_does_not_reach_the_hosts_loopback(root: Caller, web: Callab
         assert "eth0" in root.text("run", "--rm", "--privileged", BASE, "sh", "-c", script)
 
 
+def test_who_else_drops_what_containers_send_is_named_once(root: Caller, neighbour: Neighbour) -> None:
+    """As a machine by itself, which has no Docker but what Docker does to the forward chain."""
+    neighbour.sh(
+        "nft add table ip filter; nft add chain ip filter FORWARD"
+        " '{ type filter hook forward priority 0; policy drop; }'"
+    )
+    said = []
+    for _ in range(2):
+        argv = [
+            "ip",
+            "netns",
+            "exec",
+            neighbour.name,
+            *root.argv("run", "--rm", BASE, "ls", "/sys/class/net"),
+        ]
+        done = subprocess.run(argv, env=root.env, cwd=root.home, capture_output=True, text=True, check=False)
+        assert done.stdout.split() == ["eth0", "lo"], done.stderr
+        said.append(done.stderr)
+    assert "chain ip filter FORWARD" in said[0] and "DOCKER-USER" in said[0] and said[1] == ""
+    assert neighbour.sh("cat /proc/sys/net/ipv4/ip_forward").stdout == "1\n"
+
+
 def test_an_internal_network_reaches_nothing_but_its_own(root: Caller, web: Callable[..., None]) -> None:
     root.cowl("network", "create", "--internal", "vault")
     web("safe", "--network", "vault")
     assert root.text("run", "--rm", "--network", "vault", BASE, "wget", "-qO-", "safe") == "hello"
+    assert root.text("run", "--rm", "--network", "vault", BASE, "cat", "/etc/resolv.conf") == ""
     gateway = json.loads(root.text("network", "inspect", "vault"))[0]["IPAM"]["Config"][0]["Gateway"]
     with socket.socket() as listener:
         listener.bind(("0.0.0.0", 0))
@@ -263,25 +292,26 @@ def test_an_internal_network_reaches_nothing_but_its_own(root: Caller, web: Call
 
 
 def test_a_running_container_comes_to_a_network_and_leaves_it(root: Caller, web: Callable[..., None]) -> None:
+    net = three_bytes()
     root.cowl("network", "create", "one")
-    root.cowl("network", "create", "--subnet", "10.213.77.0/24", "two")
+    root.cowl("network", "create", "--subnet", f"{net}.0/24", "two")
     web("shop", "--network", "one")
     web("user", "--network", "two")
 
     def hosts() -> str:
         return root.text("exec", "user", "cat", "/etc/hosts")
 
-    root.cowl("network", "connect", "--alias", "store", "--ip", "10.213.77.9", "two", "shop")
-    assert "10.213.77.9\tshop store" in hosts()
+    root.cowl("network", "connect", "--alias", "store", "--ip", f"{net}.9", "two", "shop")
+    assert f"{net}.9\tshop store" in hosts()
     assert root.text("exec", "user", "wget", "-qO-", "store") == "hello"
     root.cowl("rename", "shop", "mall")
-    assert "10.213.77.9\tmall store" in hosts()
+    assert f"{net}.9\tmall store" in hosts()
     again = root.cowl("network", "connect", "two", "mall", status=1).stderr
     assert b"already exists in network two" in again
     in_use = root.cowl("network", "rm", "two", status=1).stderr
     assert b"has active endpoints: mall, user" in in_use
     root.cowl("network", "disconnect", "one", "mall")
-    assert root.text("exec", "mall", "ip", "route").startswith("default via 10.213.77.1")
+    assert root.text("exec", "mall", "ip", "route").startswith(f"default via {net}.1")
     root.cowl("network", "disconnect", "two", "mall")
     assert "mall" not in hosts()
     assert root.text("exec", "mall", "ls", "/sys/class/net") == "lo"
@@ -294,7 +324,7 @@ def test_a_running_container_comes_to_a_network_and_leaves_it(root: Caller, web:
 
 
 def test_twenty_containers_started_at_once_have_an_address_each(root: Caller) -> None:
-    root.cowl("network", "create", "--subnet", "10.213.78.0/27", "many")
+    root.cowl("network", "create", "--subnet", f"{three_bytes()}.0/27", "many")
 
     def start(number: int) -> str:
         return root.text("run", "--rm", "--network", "many", BASE, "hostname", "-i")
@@ -331,15 +361,16 @@ def test_what_a_crash_leaves_is_gone_after_the_next_command(root: Caller) -> Non
 
 
 def test_the_commands_show_and_refuse_what_dockers_do(root: Caller) -> None:
+    net = three_bytes()
     identity = root.text(
         "network",
         "create",
         "--label",
         "team=blue",
         "--ip-range",
-        "10.213.79.64/26",
+        f"{net}.64/26",
         "--subnet",
-        "10.213.79.0/24",
+        f"{net}.0/24",
         "--opt",
         "com.docker.network.driver.mtu=1300",
         "blue",
@@ -354,12 +385,12 @@ def test_the_commands_show_and_refuse_what_dockers_do(root: Caller) -> None:
     ]
     assert root.text("network", "ls", "-q", "--filter", "label=team=blue", "--no-trunc") == identity
     shown = root.text("run", "--rm", "--network", "blue", BASE, "ip", "addr", "show", "eth0")
-    assert "mtu 1300" in shown and "inet 10.213.79.64/24" in shown
+    assert "mtu 1300" in shown and f"inet {net}.64/24" in shown
     for words, said in (
         (("create", "blue"), "network with name blue already exists"),
         (("create", "bridge"), "network with name bridge already exists"),
         (
-            ("create", "--subnet", "10.213.79.128/25", "red"),
+            ("create", "--subnet", f"{net}.128/25", "red"),
             "Pool overlaps with other one on this address space",
         ),
         (
@@ -377,7 +408,7 @@ def test_the_commands_show_and_refuse_what_dockers_do(root: Caller) -> None:
     root.cowl("network", "disconnect", "blue", "kept")
     root.cowl("network", "connect", "blue", "kept")
     assert root.text("network", "prune", "-f") == ""
-    assert "inet 10.213.79." in _of_a_fork(root, "kept")
+    assert f"inet {net}." in _of_a_fork(root, "kept")
     root.cowl("rm", *root.text("ps", "-aq").split())
     assert root.text("system", "prune", "-f").startswith("Deleted Networks:\nblue")
     root.cowl("network", "create", "green")

@@ -34,8 +34,8 @@ class NetworkCalls(Wiring):
                   containers' addresses are taken from, by default all of the subnet
         internal  nothing outside can be reached, the host included
         options   {"com.docker.network.driver.mtu": "1400"}, by default as much as the host's way out takes
-        `labels` and `options` are mappings, or "KEY=value" words. Nothing of the host changes before the
-        first container starts on it. Raises RootNetworks, NetworkNameInUse, SubnetTaken, Invalid kinds.
+        `labels` and `options` are mappings, or "KEY=value" words. Raises RootNetworks, NetworkNameInUse,
+        SubnetTaken, NftMissing, NoBridge, Invalid kinds.
         """
         from cowl.container.networks.creation import create
         from cowl.container.networks.network import Network
@@ -57,8 +57,8 @@ class NetworkCalls(Wiring):
         """Removes the networks that no container is on, running or not; the names of those that went.
 
         keep  says of a network that it is to stay
-        What the host has of others that no running container uses, such as the default bridge, is taken
-        down until it is wanted again. An ordinary user has none.
+        The default bridge is taken off the host while no container uses it, until it is wanted again.
+        An ordinary user has no networks to prune.
         """
         from cowl.container.networks.network import prune
 

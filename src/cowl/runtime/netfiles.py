@@ -58,6 +58,7 @@ def write_network_files(
     knows localhost, and resolv.conf names no server. The container's own name is always known.
     """
     shared = network == "host"
+    enclosed = bool(address) and not (gateway or forwarder)  # no server of the host's can be asked from there
     known = f"{hostname}.{domainname} {hostname}" if domainname else hostname
     own = f"{address or _LOOPBACK}\t{known}\n" if hostname else ""
     contents = {
@@ -65,7 +66,7 @@ def write_network_files(
         + (_shared_hosts(hostname, own) if shared else LOCALHOST + own)
         + block(names),
         "hostname": hostname + "\n",
-        "resolv.conf": _resolv_conf(network, resolver, forwarder),
+        "resolv.conf": _resolv_conf("none" if enclosed else network, resolver, forwarder),
     }
     for name, text in contents.items():
         _write(os.path.join(directory, name), text.encode("utf-8", "surrogateescape"))

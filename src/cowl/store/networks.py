@@ -104,6 +104,16 @@ class Networks:
             transaction.run("DELETE FROM meta WHERE name = ?", (_TOLD + network.id,))
             _tell(transaction, "destroy", network)
 
+    def move(self, network: NetworkRecord, subnet: str, gateway: str) -> NetworkRecord:
+        """Gives a network that nobody is on another subnet."""
+        with self._database.write() as transaction:
+            transaction.run(
+                "UPDATE networks SET subnet = ?, gateway = ?, last_address = 0 WHERE id = ?",
+                (subnet, gateway, network.id),
+            )
+            transaction.run("UPDATE network_members SET address = '' WHERE network = ?", (network.id,))
+        return network.replace(subnet=subnet, gateway=gateway)
+
     def members(self, network: str) -> tuple[Member, ...]:
         """Those on the network of that ID, by name; at rest too."""
         return tuple(

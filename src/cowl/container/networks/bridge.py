@@ -60,16 +60,25 @@ def prepare(store: Store, record: ContainerRecord, settings: Settings) -> Bridge
 
 
 def memberships(store: Store, settings: Settings) -> tuple[Membership, ...]:
-    """What a new container with these settings wants of networks. Raises NoSuchNetwork, RootNetworks."""
+    """What a new container with these settings wants of networks, which are there then.
+
+    Raises NoSuchNetwork, RootNetworks, and what `ground.ready` does.
+    """
     ground.check_root()
     if settings.networking is None:
-        return (Membership(find(store, settings.network).id),)
+        return (Membership(_ready(store, settings.network).id),)
     from cowl.container.networking import attachments
 
     return tuple(
-        Membership(find(store, each.network).id, each.aliases, each.ip)
+        Membership(_ready(store, each.network).id, each.aliases, each.ip)
         for each in attachments(settings.network, settings.networking)
     )
+
+
+def _ready(store: Store, name: str) -> NetworkRecord:
+    network = find(store, name)
+    ground.ready(store, network)
+    return network
 
 
 def find(store: Store, name: str) -> NetworkRecord:

@@ -56,7 +56,7 @@ def create(
         used = wanted or pools.choose(ground.addresses_taken(store))
         if wanted:
             _check_free(store, name, wanted)
-        return store.networks.create(
+        made = store.networks.create(
             NetworkRecord(
                 "",
                 name,
@@ -68,6 +68,15 @@ def create(
                 options=tuple(chosen.items()),
             )
         )
+        try:
+            ground.make(store, made)
+        except BaseException as error:
+            store.networks.remove(made)
+            if isinstance(error, OSError):
+                raise ground.NoBridge(name, error) from error
+            raise
+    ground.tell_blocks(store, made)
+    return made
 
 
 def _parse(words: str, what: str) -> Subnet:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 from binascii import crc32
 
+from cowl.container.networks.pools import choose
 from cowl.container.networks.rules import BRIDGE_PREFIX, Ground, Lead, remove_table, whole_table
 from cowl.container.networks.turn import Turn
 from cowl.errors import Conflict, Denied, Unavailable
 from cowl.linux import nft
-from cowl.linux.ipv4 import Subnet, number
+from cowl.linux.ipv4 import Subnet, number, text
 from cowl.linux.links import Links
 from cowl.linux.probe import rung
 from cowl.linux.routes import default_device, subnets
@@ -22,7 +23,7 @@ from cowl.linux.rung import ROOT
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cowl.linux.links import Link
-    from cowl.store.network_record import NetworkRecord
+    from cowl.store.network_record import Member, NetworkRecord
     from cowl.store.store import Store
 
 DEFAULT = "bridge"  # the network that has no name of a user's choice, as Docker calls it
@@ -114,19 +115,41 @@ def ready(store: Store, network: NetworkRecord) -> Link:
     """
     try:
         with Links() as links:
-            return find(store, network, links) or _make(store, network, links)
+            link = find(store, network, links)
+        if link is not None:
+            return link
+        with Turn():
+            link = make(store, network)
     except OSError as error:
         raise NoBridge(network.name, error) from error
-
-
-def _make(store: Store, network: NetworkRecord, links: Links) -> Link:
-    nft.find_nft()
-    with Turn():
-        apply_rules(store)
-        link = _bridge(store, network, links)
-    if not network.internal:
-        _tell_blocks(store)
+    tell_blocks(store, network)
     return link
+
+
+def make(store: Store, network: NetworkRecord) -> Link:
+    """What `ready` does about one that is not there. The caller has the Turn. Raises OSError too."""
+    nft.find_nft()
+    with Links() as links:
+        if links.find(bridge_name(store.root, network)) is None:
+            network = _placed(store, network)
+        apply_rules(store)
+        return _bridge(store, network, links)
+
+
+def _placed(store: Store, network: NetworkRecord) -> NetworkRecord:
+    """Where nobody else is: the default network moves if it has to, as long as nobody is on it."""
+    own = Subnet.parse(network.subnet)
+    other = next((each for each in subnets() if own.overlaps(each)), None)
+    if other is None:
+        return network
+    if network.name != DEFAULT or any(member.address for member in _active(store, network)):
+        raise SubnetTaken(network.name, network.subnet, f"{other} of the host")
+    chosen = choose(addresses_taken(store))
+    return store.networks.move(network, str(chosen), text(chosen.base + 1))
+
+
+def _active(store: Store, network: NetworkRecord) -> list[Member]:
+    return [member for member in store.networks.members(network.id) if member.active]
 
 
 def _bridge(store: Store, network: NetworkRecord, links: Links) -> Link:
@@ -137,7 +160,6 @@ def _bridge(store: Store, network: NetworkRecord, links: Links) -> Link:
         return found
     if found:
         links.delete(name)
-    _check_free(network)
     _forward(network)
     links.add_bridge(name, mac=b"\x02\x42" + os.urandom(4))
     made = links.find(name)
@@ -163,13 +185,6 @@ def quiet(name: str) -> None:
 def _write(path: str, value: str) -> None:
     with open(path, "w") as file:
         file.write(value)
-
-
-def _check_free(network: NetworkRecord) -> None:
-    own = Subnet.parse(network.subnet)
-    for other in subnets():
-        if own.overlaps(other):
-            raise SubnetTaken(network.name, network.subnet, f"{other} of the host")
 
 
 def _forward(network: NetworkRecord) -> None:
@@ -237,28 +252,28 @@ def remove(store: Store, network: NetworkRecord) -> None:
 
 
 def rest(store: Store) -> None:
-    """Takes what no container makes use of off the host; the next one that does brings it back.
+    """Takes the default network off the host while no container makes use of it; the next one brings it back.
 
     Raises NoBridge, NftMissing, NftFailed.
     """
     with Turn():
-        networks = store.networks.list()
-        idle = [
-            each for each in networks if not any(member.active for member in store.networks.members(each.id))
-        ]
+        network = store.networks.named(DEFAULT)
+        if network is None or _active(store, network):
+            return
         try:
             with Links() as links:
-                for network in idle:
-                    links.delete(bridge_name(store.root, network))
+                links.delete(bridge_name(store.root, network))
         except OSError as error:
-            raise NoBridge(networks[0].name, error) from error
+            raise NoBridge(network.name, error) from error
         name = table_name(store.root)
-        if len(idle) == len(networks) and nft.has_table(name):
+        if len(store.networks.list()) == 1 and nft.has_table(name):
             nft.apply(remove_table(name), "removing a store's table")
 
 
-def _tell_blocks(store: Store) -> None:
+def tell_blocks(store: Store, network: NetworkRecord) -> None:
     """Says who else on this machine drops what containers send: rules of ours can't change that."""
+    if network.internal:
+        return
     import json
 
     from cowl.events import Warned

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from cowl.container.networks import bridge, ground, names
+from cowl.container.networks.modes import NONE, is_bridged
 from cowl.container.networks.turn import Turn
 from cowl.container.options import Settings
 from cowl.container.words import InvalidOptions
@@ -143,12 +144,12 @@ def _check_wish(network: NetworkRecord, aliases: Sequence[str], address: str) ->
 
 def _check_mode(mode: str) -> None:
     """Raises InvalidOptions for a container that shares a namespace, or wants no network at all."""
-    if mode == "none":
+    if mode == NONE:
         raise InvalidOptions(
             "container cannot be connected to multiple networks with one of the networks in private (none)"
             " mode"
         )
-    if mode == "host" or mode.startswith("container:"):
+    if not is_bridged(mode):
         raise InvalidOptions(
             "container sharing network namespace with another container or host cannot be connected to any"
             " other network"

@@ -6,12 +6,11 @@ of this or any other store has it, or when a process of the host listens on it a
 
 from __future__ import annotations
 
-import errno
 import json
 import os
-from _socket import AF_INET, SO_REUSEADDR, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_STREAM, SOL_SOCKET, socket
 
 from cowl.container.networks import ground
+from cowl.container.networks.host_ports import probe
 from cowl.container.words import InvalidOptions
 from cowl.linux import nft
 from cowl.store.network_record import ANY_ADDRESS, PortTaken, PublishedPort
@@ -28,17 +27,6 @@ _RANGE = "/proc/sys/net/ipv4/ip_local_port_range"
 _TABLE_PREFIX = "cowl_"
 
 
-class AddressNotOurs(InvalidOptions):
-    """A port can't be published on an address that the host does not have. Field: address."""
-
-    def __init__(self, address: str, port: int) -> None:
-        super().__init__(
-            f"Bind for {address}:{port} failed: cannot assign requested address",
-            hint="it is an address of this machine that a port is published on; `ip addr` shows them",
-        )
-        self.address = address
-
-
 class NothingToPublish(InvalidOptions):
     """The container is on internal networks only: nobody may reach it from outside."""
 
@@ -52,7 +40,7 @@ class NothingToPublish(InvalidOptions):
 def publish(store: Store, container: str, settings: Settings) -> tuple[PublishedPort, ...]:
     """Takes the ports that a container is to have on the host, before it starts. Those of before go first.
 
-    Raises PortTaken, AddressNotOurs, NothingToPublish, NftMissing, NftFailed.
+    Raises PortTaken, NoSuchAddress, NothingToPublish, NftMissing, NftFailed.
     """
     asked = settings.networking
     if asked is None or not asked.publishes:
@@ -80,7 +68,7 @@ def _take(
         try:
             if (wish.protocol, number) in strangers:
                 raise PortTaken(address, number, "a container of another store")
-            _check_unused(port)
+            probe(port)
             store.networks.publish(container, [port])
         except PortTaken as taken:
             failure = failure or taken
@@ -101,22 +89,6 @@ def _candidates(wish: Publication, had: int) -> Iterator[int]:
     start = low + int.from_bytes(os.urandom(4), "big") % (high - low + 1)
     yield from range(start, high + 1)
     yield from range(low, start)
-
-
-def _check_unused(port: PublishedPort) -> None:
-    """Raises PortTaken when a process of the host has it. What only waits for its end is nobody."""
-    stream = port.protocol == "tcp"
-    probe = socket(AF_INET, (SOCK_STREAM if stream else SOCK_DGRAM) | SOCK_CLOEXEC, 0)
-    try:
-        if stream:
-            probe.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1)
-        probe.bind((port.host_address, port.host_port))
-    except OSError as error:
-        if error.errno == errno.EADDRNOTAVAIL:
-            raise AddressNotOurs(port.host_address, port.host_port) from None
-        raise PortTaken(port.host_address, port.host_port, "") from error
-    finally:
-        probe.close()
 
 
 def _led_elsewhere(own: str) -> set[tuple[str, int]]:
