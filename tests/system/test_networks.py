@@ -179,97 +179,102 @@ def test_a_port_that_a_process_of_the_host_listens_on_is_taken(root: Caller) -> 
     assert root.text("ps", "-aq") == ""
 
 
-class Neighbour:
-    """A machine beside the host, on a cable: a network namespace."""
+class Street:
+    """A host of its own, without the rules that others here have, and a machine beside it on a cable.
 
-    def __init__(self) -> None:
+    Both are network namespaces.
+    """
+
+    def __init__(self, caller: Caller) -> None:
         mark = os.urandom(3).hex()
-        self.name, self._cable = f"nb-{mark}", f"nbc-{mark}"
-        third = int.from_bytes(os.urandom(1), "big")
-        self.host, self.address = f"198.19.{third}.1", f"198.19.{third}.2"
-        self._ip("netns", "add", self.name)
-        self._ip("link", "add", self._cable, "type", "veth", "peer", "eth0", "netns", self.name)
-        self._ip("addr", "add", f"{self.host}/24", "dev", self._cable)
-        self._ip("link", "set", self._cable, "up")
-        for words in (("addr", "add", f"{self.address}/24", "dev", "eth0"), ("link", "set", "eth0", "up")):
-            self._ip("-n", self.name, *words)
-        self._ip("-n", self.name, "link", "set", "lo", "up")
-        self._ip("-n", self.name, "route", "add", "default", "via", self.host)
+        self.here, self.there = f"ho-{mark}", f"nb-{mark}"
+        self.host, self.neighbour = "198.19.0.1", "198.19.0.2"
+        self._listeners: list[subprocess.Popen[bytes]] = []
+        prefix = ["ip", "netns", "exec", self.here, *caller._prefix]
+        self.caller = Caller(caller.name, caller.home, prefix, caller._python, caller.env)
+        self._ip("netns", "add", self.here)
+        self._ip("netns", "add", self.there)
+        self._ip("-n", self.here, "link", "add", "eth0", "type", "veth", "peer", "eth0", "netns", self.there)
+        for name, address in ((self.here, self.host), (self.there, self.neighbour)):
+            self._ip("-n", name, "addr", "add", f"{address}/24", "dev", "eth0")
+            self._ip("-n", name, "link", "set", "eth0", "up")
+            self._ip("-n", name, "link", "set", "lo", "up")
+        self._ip("-n", self.there, "route", "add", "default", "via", self.host)
 
     def _ip(self, *words: str) -> None:
         subprocess.run(["ip", *words], check=True, capture_output=True)
 
-    def sh(self, script: str) -> subprocess.CompletedProcess[str]:
-        argv = ["ip", "netns", "exec", self.name, "sh", "-c", script]
+    def sh(self, name: str, script: str) -> subprocess.CompletedProcess[str]:
+        argv = ["ip", "netns", "exec", name, "sh", "-c", script]
         return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
 
+    def opens(self, name: str, target: str, seconds: int) -> bool:
+        return self.sh(name, f"busybox nc -w {seconds} {target} -e true").returncode == 0
+
+    def listen(self, place: str) -> None:
+        """A service of the host's, at "address:port"."""
+        argv = ["ip", "netns", "exec", self.here, "busybox", "httpd", "-f", "-p", place, "-h", "/proc/self"]
+        self._listeners.append(subprocess.Popen(argv))
+        until(lambda: self.opens(self.here, place.replace(":", " "), 30))
+
     def close(self) -> None:
-        subprocess.run(["ip", "netns", "delete", self.name], check=False, capture_output=True)
+        for listener in self._listeners:
+            listener.kill()
+            listener.wait()
+        for name in (self.here, self.there):
+            subprocess.run(["ip", "netns", "delete", name], check=False, capture_output=True)
 
 
 @pytest.fixture
-def neighbour() -> Iterator[Neighbour]:
-    found = Neighbour()
+def street(root: Caller) -> Iterator[Street]:
+    found = Street(root)
     yield found
+    names = root.text("ps", "-aq").split()
+    if names:
+        found.caller.cowl("rm", "-f", *names)
     found.close()
 
 
-def test_outsiders_reach_published_ports_alone_and_are_seen_by_their_address(
-    root: Caller, web: Callable[..., None], neighbour: Neighbour
-) -> None:
-    port, secret = free_port(), free_port()
-    web("shop", "-p", f"{port}:80", "-p", f"127.0.0.1:{secret}:80")
-    seen = neighbour.sh(f"busybox wget -qO- http://{neighbour.host}:{port}/cgi-bin/who")
-    assert seen.stdout.strip().strip("[]").removeprefix("::ffff:") == neighbour.address
-    inside = address(root, "shop", "bridge")
-    assert neighbour.sh(f"busybox nc -w 1 {inside} 80 -e true").returncode != 0
-    # As CVE-2020-8558: packets from a wire to 127.0.0.1, where a port is published and a service listens.
-    neighbour.sh(
+def test_outsiders_reach_published_ports_alone_and_are_seen_by_their_address(street: Street) -> None:
+    host = street.caller
+    host.cowl(
+        "run", "-d", "--name", "shop", "-p", "8080:80", "-p", "127.0.0.1:8081:80", BASE, "sh", "-c", PAGE
+    )
+    until(lambda: street.opens(street.here, "127.0.0.1 8081", 30))
+    seen = street.sh(street.there, f"busybox wget -qO- http://{street.host}:8080/cgi-bin/who").stdout
+    assert seen.strip().strip("[]").removeprefix("::ffff:") == street.neighbour
+    assert not street.opens(street.there, f"{address(host, 'shop', 'bridge')} 80", 1)
+    assert not street.opens(street.there, f"{street.host} 8081", 1)
+    # As CVE-2020-8558: packets from a wire to 127.0.0.1, where a port is published.
+    street.sh(
+        street.there,
         "sysctl -qw net.ipv4.conf.all.route_localnet=1; ip addr del 127.0.0.1/8 dev lo;"
-        f" ip route add 127.0.0.0/8 via {neighbour.host} src {neighbour.address}"
+        f" ip route add 127.0.0.0/8 via {street.host} src {street.neighbour}",
     )
-    assert fetch(f"http://127.0.0.1:{secret}") == "hello"
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen()
-        for target in (secret, port, listener.getsockname()[1]):
-            assert neighbour.sh(f"busybox nc -w 1 127.0.0.1 {target} -e true").returncode != 0
+    for port in (8080, 8081):
+        assert not street.opens(street.there, f"127.0.0.1 {port}", 1)
 
 
-def test_a_container_does_not_reach_the_hosts_loopback(root: Caller, web: Callable[..., None]) -> None:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen()
-        port = listener.getsockname()[1]
-        script = (
-            "G=$(ip route | sed -n 's/default via \\([0-9.]*\\).*/\\1/p');"
-            " sysctl -qw net.ipv4.conf.all.route_localnet=1 net.ipv4.conf.eth0.route_localnet=1;"
-            " ip addr del 127.0.0.1/8 dev lo; ip route add 127.0.0.0/8 via $G src $(hostname -i);"
-            f" ip route get 127.0.0.1 | grep eth0 && ! nc -w 1 127.0.0.1 {port} -e true"
-        )
-        assert "eth0" in root.text("run", "--rm", "--privileged", BASE, "sh", "-c", script)
-
-
-def test_who_else_drops_what_containers_send_is_named_once(root: Caller, neighbour: Neighbour) -> None:
-    """As a machine by itself, which has no Docker but what Docker does to the forward chain."""
-    neighbour.sh(
-        "nft add table ip filter; nft add chain ip filter FORWARD"
-        " '{ type filter hook forward priority 0; policy drop; }'"
+def test_a_container_does_not_reach_the_hosts_loopback(street: Street) -> None:
+    street.caller.cowl("run", "--rm", BASE, "true")
+    street.listen("127.0.0.1:8082")
+    script = (
+        "G=$(ip route | sed -n 's/default via \\([0-9.]*\\).*/\\1/p');"
+        " sysctl -qw net.ipv4.conf.all.route_localnet=1 net.ipv4.conf.eth0.route_localnet=1;"
+        " ip addr del 127.0.0.1/8 dev lo; ip route add 127.0.0.0/8 via $G src $(hostname -i);"
+        " ip route get 127.0.0.1 | grep eth0 && ! nc -w 1 127.0.0.1 8082 -e true"
     )
-    said = []
-    for _ in range(2):
-        argv = [
-            "ip",
-            "netns",
-            "exec",
-            neighbour.name,
-            *root.argv("run", "--rm", BASE, "ls", "/sys/class/net"),
-        ]
-        done = subprocess.run(argv, env=root.env, cwd=root.home, capture_output=True, text=True, check=False)
-        assert done.stdout.split() == ["eth0", "lo"], done.stderr
-        said.append(done.stderr)
-    assert "chain ip filter FORWARD" in said[0] and "DOCKER-USER" in said[0] and said[1] == ""
-    assert neighbour.sh("cat /proc/sys/net/ipv4/ip_forward").stdout == "1\n"
+    assert "eth0" in street.caller.text("run", "--rm", "--privileged", BASE, "sh", "-c", script)
+
+
+def test_who_else_drops_what_containers_send_is_named_once(street: Street) -> None:
+    docker = "nft add table ip filter; nft add chain ip filter FORWARD"
+    street.sh(street.here, docker + " '{ type filter hook forward priority 0; policy drop; }'")
+    shown = [street.caller.cowl("run", "--rm", BASE, "ls", "/sys/class/net") for _ in range(2)]
+    assert [each.stdout.split() for each in shown] == [[b"eth0", b"lo"], [b"eth0", b"lo"]]
+    assert b"chain ip filter FORWARD" in shown[0].stderr and b"DOCKER-USER" in shown[0].stderr
+    assert shown[1].stderr == b""
+    assert street.sh(street.here, "cat /proc/sys/net/ipv4/ip_forward").stdout == "1\n"
 
 
 def test_an_internal_network_reaches_nothing_but_its_own(root: Caller, web: Callable[..., None]) -> None:
