@@ -40,8 +40,8 @@ CMD ["node"]
 """
 
 
-def make_bases(cowl: Cowl, home: str, *, busybox: str = "/bin/busybox") -> None:
-    """Builds them all with `cowl`; `home` is a directory for what they are made from."""
+def make_debian(cowl: Cowl, home: str) -> None:
+    """debian:bookworm-slim, on which the others stand; `home` is a directory for what it is made from."""
     tar = os.path.join(home, "debian.tar")
     if not os.path.exists(tar):
         sources = [path for path in SOURCES if os.path.exists(path)]
@@ -49,6 +49,11 @@ def make_bases(cowl: Cowl, home: str, *, busybox: str = "/bin/busybox") -> None:
         subprocess.run([*words, "bookworm", tar, *sources], check=True, stderr=subprocess.DEVNULL)
     cowl("import", tar, "debian-minbase")
     _build(cowl, home, "debian:bookworm-slim", DEBIAN, {"machine": _machine})
+
+
+def make_bases(cowl: Cowl, home: str, *, busybox: str = "/bin/busybox") -> None:
+    """Builds them all with `cowl`."""
+    make_debian(cowl, home)
     _build(cowl, home, "python:3.11-slim", PYTHON, {})
     _build(cowl, home, "node:20-slim", NODEJS, {"node": _node})
     cowl(

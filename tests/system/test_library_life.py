@@ -100,8 +100,6 @@ with cowl.Engine(ROOT) as engine:
     assert states == [("exited", 137)] * 5, states
     for box in engine.containers(all=True):
         box.remove()
-    for snapshot in engine.snapshots():
-        engine.remove_snapshot(snapshot.id)
 assert (left(), mounts()) == ([], before), left()
 """
     )
