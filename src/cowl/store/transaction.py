@@ -31,6 +31,7 @@ class Snapshot:
         self._database.mutex.acquire()
         try:
             if self._database.depth == 0:
+                self._abandon_interrupted()
                 self._run("BEGIN")
             self._database.depth += 1
         except BaseException:
@@ -39,6 +40,12 @@ class Snapshot:
             self._database.mutex.release()
             raise
         return self._database
+
+    def _abandon_interrupted(self) -> None:
+        """Ctrl-C at the very beginning of an `__exit__` leaves what that was to end: nobody is in it now."""
+        if self._database.connection.in_transaction:
+            self._run("ROLLBACK")
+            fcntl.flock(self._database.lock_fd, fcntl.LOCK_UN)
 
     def __exit__(self, *_failure: object) -> None:
         self._database.depth -= 1
