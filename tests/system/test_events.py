@@ -7,6 +7,7 @@ import os
 import re
 import select
 import subprocess
+from pathlib import Path
 
 from tests.caller import Caller
 
@@ -105,3 +106,19 @@ os.kill(os.getpid(), signal.SIGKILL)
     based.python(code)
     based.cowl("ps")
     assert actions(based, "type=container") == ["create", "attach", "start", "die"]
+
+
+def test_networks(root_caller: Caller, busybox_tar: Path) -> None:
+    """Who is on one, and when; the predefined modes tell nothing."""
+    root_caller.cowl("import", str(busybox_tar), "busybox")
+    identity = root_caller.text(
+        "network", "create", "--subnet", "10.213.77.0/24", "--label", "stage=test", "own"
+    )
+    root_caller.cowl("run", "--rm", "--network", "own", "busybox", "true")
+    root_caller.cowl("run", "--rm", "--network", "none", "busybox", "true")
+    root_caller.cowl("network", "rm", "own")
+    assert actions(root_caller, "type=network") == ["create", "connect", "disconnect", "destroy"]
+    assert actions(root_caller, "network=own", "label=stage=test") == ["create", "destroy"]
+    text = root_caller.text("events", "--since", "1h", "--until", "0s", "-f", "event=connect")
+    assert f" network connect {identity} (container=" in text
+    assert text.endswith(", name=own, type=bridge)")

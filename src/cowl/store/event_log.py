@@ -45,6 +45,14 @@ _UNMOUNTS = (
 )
 
 
+_NETWORKS = (
+    f"{_INSERT} SELECT ?1, 'network', ?2, networks.id,"
+    " json_object('container', container, 'name', networks.name, 'type', 'bridge'), ''"
+    " FROM network_members JOIN networks ON networks.id = network"
+    " WHERE container = ?3 AND (?4 = '' OR network = ?4)"
+)
+
+
 def write_event(
     transaction: Transaction,
     kind: str,
@@ -97,8 +105,16 @@ def end_events(
     now = _nanoseconds(transaction)
     if oom_killed:
         container_event(transaction, identity, "oom")
-    if transaction.run(_DEATH, (now, str(exit_code), identity)) and volumes:
+    if not transaction.run(_DEATH, (now, str(exit_code), identity)):
+        return
+    network_events(transaction, identity, "disconnect")
+    if volumes:
         transaction.run(_UNMOUNTS, (now, identity))
+
+
+def network_events(transaction: Transaction, container: str, action: str, only: str = "") -> None:
+    """ "connect" or "disconnect" of a container's networks; `only` of the one of that ID."""
+    transaction.run(_NETWORKS, (_nanoseconds(transaction), action, container, only))
 
 
 def _nanoseconds(transaction: Transaction) -> int:

@@ -10,6 +10,7 @@ import json
 import os
 
 from cowl.linux.ipv4 import Subnet, number, text
+from cowl.store.event_log import network_events, write_event
 from cowl.store.names import resolve
 from cowl.store.network_record import (
     ANY_ADDRESS,
@@ -42,6 +43,7 @@ _MEMBERS = (
     "SELECT container, containers.name, network, position, aliases, wanted, address, link, owner IS NOT NULL"
     " FROM network_members JOIN containers ON container = containers.id"
 )
+_RUNS = "state IN ('running', 'paused')"
 _PORTS = "SELECT protocol, host_address, host_port, container, container_port FROM published_ports"
 _TOLD = "told of network "
 _GONE = "container NOT IN (SELECT id FROM containers WHERE owner IS NOT NULL)"
@@ -151,16 +153,16 @@ class Networks:
             if transaction.row(f"{_MEMBERS} WHERE container = ? AND network = ?", (container, network.id)):
                 raise AlreadyConnected(container, network.name)
             enrol(transaction, container, [wish])
-            _tell(transaction, "connect", network, container)
 
     def strike(self, container: str, network: NetworkRecord) -> None:
         """Takes it off again. Raises NotConnected."""
         with self._database.write() as transaction:
+            if transaction.row(f"SELECT 1 FROM containers WHERE id = ? AND {_RUNS}", (container,)):
+                network_events(transaction, container, "disconnect", network.id)
             if not transaction.run(
                 "DELETE FROM network_members WHERE container = ? AND network = ?", (container, network.id)
             ):
                 raise NotConnected(container, network.name)
-            _tell(transaction, "disconnect", network, container)
 
     def take_addresses(self, container: str, only: str = "") -> tuple[tuple[NetworkRecord, Member], ...]:
         """Gives a container that has an owner an address on each of its networks, and a link's name.
@@ -186,6 +188,7 @@ class Networks:
                     (address, link, container, network.id),
                 )
                 found.append((network, member.replace(address=address, link=link)))
+                network_events(transaction, container, "connect", network.id)
         return tuple(found)
 
     def publish(self, container: str, ports: Sequence[PublishedPort]) -> None:
@@ -230,14 +233,12 @@ def enrol(transaction: Transaction, container: str, wishes: Sequence[Membership]
         )
 
 
-def _tell(transaction: Transaction, action: str, network: NetworkRecord, container: str = "") -> None:
+def _tell(transaction: Transaction, action: str, network: NetworkRecord) -> None:
     """An event, as Docker's are; the default network comes about without anybody having made it."""
     if action == "create" and network.name == "bridge":
         return
-    from cowl.store.event_log import write_event
-
-    about = {"container": container} if container else {}
-    write_event(transaction, "network", action, network.id, {**about, "name": network.name, "type": "bridge"})
+    attributes = {"name": network.name, "type": "bridge"}
+    write_event(transaction, "network", action, network.id, attributes, network.labels)
 
 
 def _network(row: Row) -> NetworkRecord:
