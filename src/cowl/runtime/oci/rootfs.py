@@ -61,9 +61,10 @@ class Rootfs:
         if words.kind == "mqueue" and "ipc" not in self._config.new and not words.bind:
             raise StepFailed("an mqueue needs an ipc namespace of the container's own")
         tree, directory = self._tree(number, words)
+        was_there = self._has(words.target)
         target = self._target(words, directory)
         self._set_up(tree, words)
-        if words.copy_up:
+        if words.copy_up and was_there:
             source = open_beneath(self.root, words.target, os.O_RDONLY | os.O_DIRECTORY)
             top = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=tree)
             copy_up(source, top)
@@ -112,6 +113,13 @@ class Rootfs:
                 mounts.change(tree, words.attributes, words.cleared)
         if words.all_attributes or words.all_cleared:
             mounts.change(tree, words.all_attributes, words.all_cleared, recursive=True)
+
+    def _has(self, path: str) -> bool:
+        try:
+            os.close(open_beneath(self.root, path, _PATH))
+        except FileNotFoundError:
+            return False
+        return True
 
     def _target(self, words: MountWords, directory: bool) -> int:
         """Where it goes; made if missing. Never into procfs, but for what others give of it."""
