@@ -61,6 +61,17 @@ def podman(busybox_tar: Path) -> Iterator[Podman]:
     found.call("runc", "rm", "-f", "-a", "-t", "0")
     found.call("runc", "rmi", "-f", "-a")
     shutil.rmtree(home)
+    for path in Path("/sys/fs/cgroup").glob("**/libpod_parent"):
+        _remove_empty(path)
+
+
+def _remove_empty(group: Path) -> None:
+    """A cgroup that podman leaves; another's use of it keeps it."""
+    for path, _, _ in os.walk(group, topdown=False):
+        try:
+            os.rmdir(path)
+        except OSError:
+            return
 
 
 RUNS = (
