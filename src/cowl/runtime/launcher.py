@@ -14,7 +14,7 @@ from cowl.linux import channel, credentials
 from cowl.linux.process import bury
 from cowl.runtime.handover import carry_out, hand_over
 from cowl.runtime.interpreter_start import CHANNEL, start_interpreter
-from cowl.runtime.standby import Standby, stand_by
+from cowl.runtime.standby import Standby, load, stand_by
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -74,11 +74,9 @@ class Launcher:
 
 def serve() -> None:
     """The launcher itself: forks a keeper for every request, until nobody can ask any more."""
-    import cowl.runtime.cgroup
-    import cowl.runtime.filters
-    import cowl.runtime.keeper
-    import cowl.runtime.owners  # noqa: F401  # all once, for all keepers
+    import cowl.runtime.owners  # noqa: F401
 
+    load()  # once, for all keepers
     gc.disable()  # a collection in a keeper would touch, and so copy, all that it shares with us
     os.setsid()
     credentials.rename("cowl-launcher")

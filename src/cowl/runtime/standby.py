@@ -53,6 +53,27 @@ def fork_standby() -> tuple[Standby, int]:
     return Standby(control), pid
 
 
+def load() -> None:
+    """All that a keeper and its child need for an ordinary container: they should find nothing left to load.
+
+    A module that only some containers need is loaded by their keepers.
+    """
+    import cowl.runtime.cgroup
+    import cowl.runtime.child
+    import cowl.runtime.filters
+    import cowl.runtime.keeper
+    import cowl.runtime.making
+    import cowl.runtime.process_limits
+    import cowl.runtime.relay
+    import cowl.runtime.stream_owner
+    from cowl.linux.cgroups import V1, version
+
+    if version() == V1:
+        import cowl.linux.cgroup_v1
+    else:
+        import cowl.linux.cgroup_v2  # noqa: F401
+
+
 def stand_by(control: int, owner: int) -> NoReturn:
     """What it does, in a process of its own.
 
@@ -61,10 +82,7 @@ def stand_by(control: int, owner: int) -> NoReturn:
     try:
         gc.disable()  # a collection would touch, and so copy, all that is shared with the starter
         credentials.default_signals()  # Ctrl-C ends it without a word
-        import cowl.runtime.cgroup
-        import cowl.runtime.filters
-        import cowl.runtime.keeper  # noqa: F401  # all: this is what it was forked for
-
+        load()  # this is what it was forked for
         data, fds = channel.receive(control)
         os.close(control)
         if data:
