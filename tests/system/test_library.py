@@ -183,7 +183,8 @@ with cowl.Engine(ROOT) as engine:
     for _ in range(3):
         engine.run(B, ["true"])  # the first without a launcher
     before = descriptors()
-    for options in ({"user": "nobody-here"}, {"workdir": "/etc/passwd"}, {"binds": ["/no/such:/x"]}):
+    missing = {"type": "bind", "source": "/no/such", "target": "/x"}
+    for options in ({"user": "nobody-here"}, {"workdir": "/etc/passwd"}, {"mounts": [missing]}):
         refused(cowl.CowlError, lambda: engine.run(B, ["true"], **options))
     refused(cowl.CommandNotFound, lambda: engine.run(B, ["nope"]))
     refused(cowl.RunTimeout, lambda: engine.run(B, ["sleep", "600"], input=bytes(1 << 22), timeout=0.2))
