@@ -34,9 +34,16 @@ def make_bundle(
     """
     hostname = settings.hostname or _default_hostname(record, settings)
     asked = settings.networking
-    files = write_network_files(
-        record.directory, hostname, settings.network, **_names(connection), **_asked_names(settings)
-    )
+    path = ""
+    if settings.network.startswith("container:"):
+        from cowl.container.networks.joined import joined
+
+        other = joined(store, settings)
+        path, files = other.path, other.files
+    else:
+        files = write_network_files(
+            record.directory, hostname, settings.network, **_names(connection), **_asked_names(settings)
+        )
     binds = [Bind(source, target) for source, target in files]
     mounts: list[Bind | Tmpfs] = []
     if settings.mounts:
@@ -56,6 +63,7 @@ def make_bundle(
         hostname="" if _shares_name(settings) else hostname,
         domainname=asked.domainname if asked else "",
         network=settings.network,
+        network_path=path,
         read_only=settings.read_only,
         init=settings.init,
         binds=tuple(binds),

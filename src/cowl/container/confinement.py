@@ -123,7 +123,9 @@ def check_confinement(asked: Confinement, network: str, hostname: str) -> None:
     if asked.uts == HOST and hostname:
         raise InvalidOptions("conflicting options: hostname and the UTS mode", hint="leave out one of them")
     shared = asked.shares(SINGLE)
-    check_sysctls(asked.sysctls, (*shared, "network") if network == HOST else shared)
+    check_sysctls(
+        asked.sysctls, (*shared, "network") if network == HOST or network.startswith("container:") else shared
+    )
     for group in asked.group_add:
         check_text(group)
     profile(asked)

@@ -35,6 +35,10 @@ def create(
 
         options = with_network(store, options)
     settings = fold(name, config.config, command, options)
+    if settings.network.startswith("container:"):
+        from cowl.container.networks.joined import settle
+
+        settings = settle(store, settings)
     if options.confinement is not None:
         from cowl.container.confinement import check_rung
         from cowl.linux.probe import rung

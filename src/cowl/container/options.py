@@ -205,13 +205,10 @@ def _fold_networking(config: ContainerConfig, options: RunOptions) -> tuple[str,
     from cowl.container import networking
 
     network = networking.main_network(options.network, asked) or NETWORKS[0]
-    known = (*NETWORKS, networking.BRIDGE, *networking.USER_MODE)
-    if network not in known and not networking.is_own(network):
-        raise InvalidOptions(
-            f"network {network!r} is not available", hint="use --network none or --network host"
-        )
-    if asked is not None:
-        networking.check_networking(network, asked, options.hostname)
+    if network == networking.CONTAINER:
+        raise InvalidOptions("--network container: names no container", hint="write --network container:NAME")
+    if asked is not None or network.startswith(networking.CONTAINER):
+        networking.check_networking(network, asked or networking.Networking(), options.hostname)
     return network, networking.exposed_ports(config, asked)
 
 

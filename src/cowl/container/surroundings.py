@@ -40,7 +40,7 @@ def _kinds(settings: Mapping[str, Any]) -> list[str]:
     network = settings.get("network", "none")
     if network in ("pasta", "slirp4netns"):
         kinds.append(_USER_NETWORKS)
-    elif network not in ("none", "host"):
+    elif network not in ("none", "host") and not network.startswith("container:"):
         kinds.append(_NETWORKS)
     return kinds
 

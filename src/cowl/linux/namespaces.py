@@ -46,6 +46,30 @@ def _clone_arguments(namespaces: int, pidfd: int, cgroup: int) -> tuple[int, ...
     return (namespaces | _PIDFD | _INTO_CGROUP, pidfd, 0, 0, _SIGCHLD, 0, 0, 0, 0, 0, cgroup)
 
 
+def enter_network(path: str) -> int:
+    """Takes this thread into the network namespace at `path`; a descriptor of the one that it was in.
+
+    Raises OSError.
+    """
+    target = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        home = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            call("setns", target, NETWORK)
+        except BaseException:
+            os.close(home)
+            raise
+    finally:
+        os.close(target)
+    return home
+
+
+def return_network(home: int) -> None:
+    """Takes it back; closes `home`."""
+    call("setns", home, NETWORK)
+    os.close(home)
+
+
 def enter_cgroups(doors: tuple[int, ...]) -> None:
     """This process of one thread goes into the groups whose `open_doors` they are, and closes them."""
     for fd in doors:

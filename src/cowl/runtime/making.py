@@ -12,7 +12,7 @@ from cowl.linux.rung import ROOT
 from cowl.runtime.binding import open_source
 from cowl.runtime.child import become_payload, enter_and_fork
 from cowl.runtime.execution import READY
-from cowl.runtime.failures import ChildLost, decode, source_failure
+from cowl.runtime.failures import ChildLost, StepFailed, decode, source_failure
 from cowl.runtime.operations import InstallFilter, Visit
 from cowl.runtime.plan import Plan, plan, plan_call, plan_exec, plan_visit
 from cowl.runtime.process_limits import apply_limit, set_oom_score
@@ -140,7 +140,10 @@ class Making:
             for kind in self._plan.namespaces:
                 flags |= namespaces.FLAGS[kind]
             into = self._early_cgroup()
+            home = _enter_network(self._plan.network)
             self._pid, self.pidfd = self._clone(flags, into)
+            if home >= 0:
+                os.close(home) if self._pid == 0 else namespaces.return_network(home)
             if self._pid == 0:
                 ends = self._child, theirs
                 become_payload(self._plan, *(self._settle(ends) if self._settle else ends))
@@ -279,6 +282,16 @@ class Making:
             except (ProcessLookupError, ChildProcessError):
                 pass
         self.clear_away()
+
+
+def _enter_network(path: str) -> int:
+    """Into the network namespace that the child is to be in; where to return to, -1 if there is none."""
+    if not path:
+        return -1
+    try:
+        return namespaces.enter_network(path)
+    except OSError as error:
+        raise StepFailed(f"the network namespace {path} can't be joined: {error.strerror}") from error
 
 
 def _program(todo: Plan) -> bytes:

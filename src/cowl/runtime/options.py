@@ -112,7 +112,8 @@ class ProcessOptions(Value):
 class ContainerOptions(ProcessOptions):
     """A container and its first process.
 
-    network     "none" (a loopback of its own) or "host"
+    network     "none" (a loopback of its own) or "host"; anything else is a namespace of its own too
+    network_path  of the namespace that it joins instead, "" for none; what there is belongs to another
     read_only   the root file system can't be written
     tmpfs       absolute targets of empty writable file systems in memory
     mounts      more to mount, in this order, after all the others
@@ -132,6 +133,7 @@ class ContainerOptions(ProcessOptions):
     hostname: str = ""
     domainname: str = ""
     network: str = "none"
+    network_path: str = ""
     read_only: bool = False
     binds: tuple[Bind, ...] = ()
     tmpfs: tuple[str, ...] = ()

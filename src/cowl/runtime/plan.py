@@ -81,6 +81,7 @@ class Plan(Value):
     operations  the child's work, the last one is Execute
     cgroup      path of the cgroup that the keeper makes for it, with the limits of `resources`; "" for none
     oom_score   for oom_score_adj, by the keeper; None leaves it
+    network     path of the network namespace that it joins, "" for none
     """
 
     rung: str
@@ -95,6 +96,7 @@ class Plan(Value):
     cgroup: str = ""
     resources: dict[str, Any] | None = None
     oom_score: int | None = None
+    network: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values: each operation as its name with its fields."""
@@ -109,7 +111,7 @@ class Plan(Value):
 def plan(spec: dict[str, Any], root: RootMount, rung: str) -> Plan:
     """The plan of a container. Raises UnsupportedSpec, ProtectedTarget."""
     linux = spec["linux"]
-    namespaces = tuple(item["type"] for item in linux["namespaces"])
+    namespaces = tuple(item["type"] for item in linux["namespaces"] if not item.get("path"))
     cgroup = linux.get("cgroupsPath", "")
     mapped = "user" in namespaces
     nodes = mapped or any(rule["allow"] for rule in linux.get("resources", {}).get("devices", ()))
@@ -141,8 +143,16 @@ def plan(spec: dict[str, Any], root: RootMount, rung: str) -> Plan:
     shared = _shared(spec["process"], rung, mapped=mapped)
     if cgroup:  # a namespace's top is the group that its maker is in
         namespaces = tuple(kind for kind in namespaces if kind != "cgroup")
-    about = (cgroup, linux.get("resources", {}), spec["process"].get("oomScoreAdj"))
+    about = (cgroup, linux.get("resources", {}), spec["process"].get("oomScoreAdj"), _joined(linux))
     return Plan(rung, namespaces, uids, gids, (*layers, *binds), *shared, tuple(steps), *about)
+
+
+def _joined(linux: dict[str, Any]) -> str:
+    """The path of the network namespace that is joined."""
+    paths = {item["type"]: item["path"] for item in linux["namespaces"] if item.get("path")}
+    if [*paths] not in ([], ["network"]):
+        raise UnsupportedSpec(f"joining the namespaces {', '.join(paths)} is not supported")
+    return str(paths.get("network", ""))
 
 
 def plan_exec(process: dict[str, Any], profile: dict[str, Any], rung: str, *, mapped: bool = True) -> Plan:

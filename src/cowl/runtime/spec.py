@@ -38,6 +38,7 @@ MASKED_PATHS = (
     "/sys/firmware",
     "/sys/fs/selinux",
 )
+_INTERFACES = ("/sys/class/net", "/sys/devices/virtual/net")
 _KINDS = ("user", "mount", "pid", "uts", "ipc", "cgroup")
 THERMAL_THROTTLE = "/sys/devices/system/cpu/cpu{}/thermal_throttle"
 _OWN_DIRECTORIES = ("/dev/pts", "/dev/shm", "/dev/mqueue")
@@ -78,7 +79,7 @@ def container_spec(options: ContainerOptions) -> dict[str, Any]:
         **({"domainname": options.domainname} if options.domainname else {}),
         "mounts": [*_system_mounts(options), *_user_mounts(options)],
         "linux": {
-            "namespaces": [{"type": kind} for kind in _namespaces(options)],
+            "namespaces": [*({"type": kind} for kind in _namespaces(options)), *_joined(options)],
             "uidMappings": _mappings(options, options.user.uid, os.geteuid()),
             "gidMappings": _mappings(options, options.user.gid, os.getegid()),
             "sysctl": dict(options.sysctls),
@@ -87,7 +88,7 @@ def container_spec(options: ContainerOptions) -> dict[str, Any]:
                 "devices": [{"allow": options.devices, "access": "rwm"}],
                 **(options.resources or {}),
             },
-            "maskedPaths": [*MASKED_PATHS, *_thermal_paths()] if guarded else [],
+            "maskedPaths": _masked_paths(options) if guarded else [],
             "readonlyPaths": list(READONLY_PATHS) if guarded else [],
             "rootfsPropagation": "rprivate",
             "seccomp": _profile(options),
@@ -143,7 +144,17 @@ def _rlimits(asked: tuple[tuple[str, int, int], ...]) -> list[dict[str, Any]]:
 
 def _namespaces(options: ContainerOptions) -> list[str]:
     kinds = [kind for kind in _KINDS if kind not in options.shared]
-    return kinds if options.network == "host" else [*kinds, "network"]
+    return kinds if options.network == "host" or options.network_path else [*kinds, "network"]
+
+
+def _masked_paths(options: ContainerOptions) -> list[str]:
+    """Where /sys is the host's without the network being so, its interfaces are nobody's business."""
+    foreign = _INTERFACES if options.network_path else ()
+    return [*MASKED_PATHS, *_thermal_paths(), *foreign]
+
+
+def _joined(options: ContainerOptions) -> list[dict[str, str]]:
+    return [{"type": "network", "path": options.network_path}] if options.network_path else []
 
 
 def _mappings(options: ContainerOptions, inside: int, outside: int) -> list[dict[str, int]]:
@@ -214,7 +225,7 @@ def _devices() -> list[str]:
 
 def _sys_mount(options: ContainerOptions, flags: list[str]) -> dict[str, Any]:
     """sysfs shows a network namespace, and only that namespace's owner may mount it."""
-    if options.network == "host":
+    if options.network == "host" or options.network_path:
         return _mount("/sys", "bind", ["rbind", *flags], "/sys")
     return _mount("/sys", "sysfs", flags)
 

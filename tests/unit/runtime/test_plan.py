@@ -183,3 +183,15 @@ def test_a_filter_without_no_new_privileges_comes_before_the_rights_go() -> None
 def test_parameters_are_set_before_they_are_read_only() -> None:
     steps = plan(container_spec(OPTIONS.replace(sysctls=(("net.x", "1"),))), ROOT_TREES, ROOT).operations
     assert steps.index(op.WriteSysctl("net.x", "1")) < steps.index(op.ProtectPath("/proc/sys"))
+
+
+def test_a_network_that_is_joined_is_no_new_one() -> None:
+    options = ContainerOptions(args=("true",), network="container:x", network_path="/proc/7/ns/net")
+    spec = container_spec(options)
+    joined = plan(spec, RootMount(("/lower",)), ROOT)
+    assert joined.network == "/proc/7/ns/net" and "network" not in joined.namespaces
+    kinds = [type(item).__name__ for item in joined.operations]
+    assert "RaiseLoopback" not in kinds and "/sys/class/net" in spec["linux"]["maskedPaths"]
+    spec["linux"]["namespaces"].append({"type": "ipc", "path": "/proc/7/ns/ipc"})
+    with pytest.raises(UnsupportedSpec, match="joining the namespaces"):
+        plan(spec, RootMount(("/lower",)), ROOT)

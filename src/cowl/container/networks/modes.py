@@ -44,12 +44,13 @@ if TYPE_CHECKING:
 
 DEFAULT, NONE, HOST, BRIDGE = "default", "none", "host", "bridge"
 _BARE = (NONE, HOST)
+_JOINED = "container:"  # in another's, which has been set up
 _BRIDGED = "bridge"  # the module of root's networks
 
 
 def is_bare(network: str) -> bool:
     """Whether a container in it needs nothing from anybody."""
-    return network in _BARE
+    return network in _BARE or network.startswith(_JOINED)
 
 
 def is_bridged(network: str) -> bool:
