@@ -155,7 +155,7 @@ def test_ten_thousand_attaches_leave_nothing(based: Caller) -> None:
     )
     assert based.python(code, "500").returncode == 0
     before = len(os.listdir(f"/proc/{monitor}/fd")), _resident_kib(monitor)
-    assert based.python(code, "10000" if based.name == "root" else "1000").returncode == 0
+    assert based.python(code, "10000" if based.name == "root" else "500").returncode == 0
     until(lambda: len(os.listdir(f"/proc/{monitor}/fd")) <= before[0])
     assert _resident_kib(monitor) - before[1] < 512
     assert proportional_kib(monitor) < LIMIT_KIB

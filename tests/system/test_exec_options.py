@@ -45,7 +45,7 @@ def test_exec_privileged(based: Caller) -> None:
     assert "x /bin" not in based.text("exec", "box", "cat", "/proc/mounts")
 
 
-@pytest.mark.parametrize("words", [(), ("-d",), ("-t",), ("--init",)])
+@pytest.mark.parametrize("words", [(), ("-d",)])
 def test_timeout(based: Caller, words: tuple[str, ...]) -> None:
     """podman's: killed after so many seconds, whoever looks after it."""
     based.cowl("run", "--name", "box", "--timeout", "1", *words, BASE, "sleep", "1000", status=None)
