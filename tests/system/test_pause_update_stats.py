@@ -14,6 +14,7 @@ from tests.system.test_detached import monitors, state, until
 
 BASE = "busybox"
 CGROUPS = Path("/sys/fs/cgroup")
+OBEYS = "trap 'exit 7' TERM; : > /ready; while :; do sleep 0.02; done"
 COUNT = "i=0; while :; do i=$((i+1)); echo $i > /count; done"
 
 
@@ -22,6 +23,11 @@ def ticks(caller: Caller, name: str) -> int:
     pid = state(caller, name)["Pid"]
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return int(fields[11]) + int(fields[12])
+
+
+def obeys(caller: Caller) -> bool:
+    """Whether the container has come as far as to exit with 7 when it is asked to stop."""
+    return caller.cowl("exec", "box", "test", "-e", "/ready", status=None).returncode == 0
 
 
 def test_a_paused_container_stands_still(based: Caller) -> None:
@@ -50,8 +56,8 @@ def test_a_paused_container_stands_still(based: Caller) -> None:
     [(("stop", "-t", "30"), 7), (("kill",), 137), (("rm", "-f"), None), (("restart", "-t", "30"), None)],
 )
 def test_what_ends_a_container_ends_a_paused_one(based: Caller, words: tuple[str, ...], code: int) -> None:
-    script = "trap 'exit 7' TERM; while :; do sleep 0.02; done"
-    based.cowl("run", "-d", "--name", "box", BASE, "sh", "-c", script)
+    based.cowl("run", "-d", "--name", "box", BASE, "sh", "-c", OBEYS)
+    until(lambda: obeys(based))
     based.cowl("pause", "box")
     based.cowl(*words, "box")
     if words[0] == "rm":
@@ -70,6 +76,16 @@ def test_a_paused_container_dies_with_its_monitor(based: Caller) -> None:
         os.kill(monitor, signal.SIGKILL)
     until(lambda: based.text("ps", "-a", "--format", "{{.Status}}").startswith("Exited (137)"))
     until(lambda: not Path(f"/proc/{pid}").exists())
+
+
+def test_a_command_in_front_passes_signals_to_a_paused_container(based: Caller) -> None:
+    argv = based.argv("run", "--name", "box", BASE, "sh", "-c", OBEYS)
+    command = subprocess.Popen(argv, env=based.env, stdout=subprocess.DEVNULL)
+    until(lambda: obeys(based))
+    based.cowl("pause", "box")
+    command.send_signal(signal.SIGTERM)
+    assert command.wait(60) == 7
+    assert state(based, "box")["ExitCode"] == 7
 
 
 def test_a_block_that_ends_ends_what_another_has_paused(based: Caller) -> None:

@@ -48,7 +48,15 @@ def run(call: Call) -> int:
             process = box.process()
             proxy = call.on("sig-proxy")
             try:
-                attach(process, process.process.pid, streams, interactive=interactive, proxy=proxy, keep=keep)
+                attach(
+                    process,
+                    process.process.pid,
+                    streams,
+                    interactive=interactive,
+                    proxy=proxy,
+                    keep=keep,
+                    box=box,
+                )
             finally:
                 if log is not None:
                     log.close()

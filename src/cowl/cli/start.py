@@ -54,6 +54,7 @@ def start(call: Call) -> int:
                     interactive=interactive,
                     proxy=proxy,
                     keep=log.write,
+                    box=box,
                 )
             finally:
                 log.close()
