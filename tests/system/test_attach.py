@@ -188,6 +188,7 @@ def test_the_socket_is_the_owner_s_alone(based: Caller) -> None:
     assert stat.S_IMODE(socket.stat().st_mode) == 0o600
     assert len(os.fsencode(socket)) > 108  # more than an address holds
     assert str(socket) not in Path("/proc/net/unix").read_text()  # bound by a short name
+    until(lambda: settled(based, 1))  # while it changes programs it is not to be found
     for monitor in monitors(based):
         os.kill(monitor, signal.SIGKILL)
     until(lambda: state(based, "box")["Running"] is False)
