@@ -92,6 +92,7 @@ def test_what_is_refused(built: Caller) -> None:
     for flags, why in (
         (("--from", "0"), b"app has no layers 0 to 5"),
         (("--to", "6"), b"app has no layers 1 to 6"),
+        (("--from", "9"), b"app has no layer 9"),
         (("--from", "4", "--to", "2"), b"app has no layers 4 to 2"),
         (("--from", "5"), b"layer 5 of app is one already"),
     ):

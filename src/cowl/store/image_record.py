@@ -21,6 +21,14 @@ class NoSuchImage(NotFound):
         self.text = text
 
 
+class ReservedName(Invalid):
+    """`scratch` is the empty image of every Dockerfile: no other can have that name. Field: reference."""
+
+    def __init__(self, reference: str) -> None:
+        super().__init__("'scratch' is a reserved name", hint="call the image something else")
+        self.reference = reference
+
+
 class UnhashedLayer(Invalid):
     """A layer that was never hashed can't be an image's: its config has to name it. Field: key."""
 

@@ -12,6 +12,7 @@ from cowl.store.image_record import AmbiguousId as AmbiguousId
 from cowl.store.image_record import ImageRecord as ImageRecord
 from cowl.store.image_record import ImageSummary as ImageSummary
 from cowl.store.image_record import NoSuchImage as NoSuchImage
+from cowl.store.image_record import ReservedName as ReservedName
 from cowl.store.image_record import UnhashedLayer as UnhashedLayer
 from cowl.store.stacks import find_stack, make_stack, read_stacks, stack_sizes
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from cowl.store.transaction import Row, Transaction
 
 _ID = re.compile(r"(?:sha256:)?([0-9a-f]{1,64})")
+_SCRATCH = "docker.io/library/scratch:"
 _COLUMNS = "id, stack, config, created, created_at, last_used"
 # What shows a failed step is no image to users, unless they give it a name.
 VISIBLE = (
@@ -312,6 +314,8 @@ def _tagged(reference: Reference | str) -> str:
 
 
 def _set_tag(transaction: Transaction, image_id: str, reference: Reference | str) -> None:
+    if _tagged(reference).startswith(_SCRATCH):
+        raise ReservedName(_tagged(reference))
     transaction.run("INSERT OR REPLACE INTO tags VALUES (?, ?)", (_tagged(reference), image_id))
 
 

@@ -30,7 +30,8 @@ class NoSuchRange(Invalid):
         if 1 <= first == last <= count:
             why, hint = f"layer {first} of {image} is one already", "a range has two layers or more"
         else:
-            why = f"{image} has no layers {first} to {last}"
+            beyond = first > count
+            why = f"{image} has no layer {first}" if beyond else f"{image} has no layers {first} to {last}"
             hint = f"it has {count}, numbered from 1 at the bottom; `cowl explain` lists them"
         super().__init__(why, hint=hint)
         self.image = image

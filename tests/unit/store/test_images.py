@@ -10,7 +10,7 @@ from tests.unit.store.making import add_image, add_layer, open_store
 from cowl.oci.digest import Digest
 from cowl.oci.reference import InvalidReference, Reference
 from cowl.store import Store
-from cowl.store.images import AmbiguousId, NoSuchImage
+from cowl.store.images import AmbiguousId, NoSuchImage, ReservedName
 from cowl.store.leases import NoSuchLayer
 
 MANIFEST = Digest.of(b"manifest")
@@ -77,6 +77,8 @@ def test_a_tag_moves(store: Store) -> None:
         store.images.untag("app:2")
     with pytest.raises(NoSuchImage):
         store.images.tag("sha256:" + "0" * 64, "app:3")
+    with pytest.raises(ReservedName, match="'scratch' is a reserved name"):
+        store.images.tag(old.id, Reference.parse("scratch:1"))
 
 
 def test_a_name_with_a_digest_finds_only_what_was_pulled_by_both(store: Store) -> None:
