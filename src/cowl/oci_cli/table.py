@@ -10,7 +10,7 @@ _MAKING = {
     "console-socket": TEXT,
     "pid-file": TEXT,
     "preserve-fds": NUMBER,
-    "no-new-keyring": BOOL,
+    "no-new-keyring": BOOL,  # as it is in any case: no keyring is ever made
 }
 _NOT_MAKING = {
     "no-pivot": "the root is always pivoted",
@@ -28,7 +28,6 @@ GLOBAL = Command(
         "log": TEXT,
         "log-format": TEXT,
         "debug": BOOL,
-        "rootless": TEXT,
         "cgroup-manager": TEXT,
         "version|v": BOOL,
         "help|h": BOOL,
@@ -37,6 +36,7 @@ GLOBAL = Command(
     refused={
         "systemd-cgroup": "cgroups are made in the file system; have your engine use its cgroupfs manager",
         "criu": _NO_CRIU,
+        "rootless": "what the caller may do is found out, nobody has to say it",
     },
 )
 
