@@ -7,6 +7,7 @@ import select
 import time
 
 from cowl.config import Config
+from cowl.container.executing import start_exec
 from cowl.container.health import TIMEOUT, go_duration
 from cowl.container.health_state import (
     HEALTHY,
@@ -82,7 +83,7 @@ def _run(service: Containers, record: ContainerRecord, check: Health) -> HealthR
     ours, theirs = os.pipe()
     nothing = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
     try:
-        running = service.exec(record, check.command, (nothing, theirs, theirs), "", (), "", tty=False)
+        running = start_exec(service, record, check.command, (nothing, theirs, theirs), "", (), "", tty=False)
     except CowlError as error:
         return HealthResult(start, time.time(), _NO_CODE, error.message)
     finally:

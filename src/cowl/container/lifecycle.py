@@ -4,29 +4,26 @@ from __future__ import annotations
 
 import os
 
-from cowl.container.bundle import exec_confinement, is_mapped, make_bundle, make_process
+from cowl.container.bundle import is_mapped
 from cowl.container.creation import create
 from cowl.container.ending import KILLED, drop, is_over, recover, still_runs, stop_now, watch
 from cowl.container.handle.container import Container
-from cowl.container.handle.facts import ContainerNotRunning
-from cowl.container.networks.modes import prepare
-from cowl.container.options import Settings, check_process
+from cowl.container.options import Settings
 from cowl.container.result import RunTimeout
 from cowl.container.signals import signal_number
 from cowl.container.standby import StandbyMonitor
+from cowl.container.starting import begin
 from cowl.container.surroundings import release
-from cowl.container.words import InvalidOptions, words
+from cowl.container.words import InvalidOptions
 from cowl.errors import NotFound
 from cowl.linux.cgroups import remove_leftover
 from cowl.linux.process import NoSuchProcess, send_signal
 from cowl.runtime.stdio import Stdio
-from cowl.store.container_hold import ContainerHold, ContainerNotStopped, check_stopped
 from cowl.store.container_record import ACTIVE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from typing import Protocol, TypeVar
+    from collections.abc import Callable, Sequence
 
     from cowl.config import Config
     from cowl.container.copier import Copier
@@ -36,33 +33,10 @@ if TYPE_CHECKING:
     from cowl.linux.process import ProcessId
     from cowl.runtime.premises import Premises
     from cowl.runtime.protocol import Running, Runtime
-    from cowl.runtime.spec import Bundle
     from cowl.runtime.stdio import ExitStatus
     from cowl.store.containers import ContainerRecord
     from cowl.store.images import ImageRecord
     from cowl.store.store import Store
-
-    class Started(Protocol):
-        """What every way of starting a container gives."""
-
-        @property
-        def process(self) -> ProcessId:
-            """Its first process."""
-
-        def close(self) -> None:
-            """Kills it."""
-
-    Begun = TypeVar("Begun", bound=Started)
-    Made = TypeVar("Made", bound=Started, covariant=True)
-
-    class Start(Protocol[Made]):
-        """A runtime's call that starts one."""
-
-        def __call__(
-            self, bundle: Bundle, stdio: Stdio, *, on_namespaces: Callable[[int], None] | None = None
-        ) -> Made:
-            """See Runtime.start."""
-
 
 DETACHED_ONLY = "a container with a restart policy runs detached: its monitor is what starts it again"
 
@@ -86,7 +60,7 @@ class Containers:
         self.config = config
         self.publisher = publisher
         self.copier = copier
-        self._runtime = runtime
+        self.runtime = runtime
         self._owner = os.getpid()
         self._started: dict[str, ContainerLife] = {}  # here, and not known to have ended
         self._standby = StandbyMonitor()
@@ -123,7 +97,7 @@ class Containers:
         """
         if options.restart != "no":
             raise InvalidOptions(DETACHED_ONLY, hint="start it with detach=True, on the command line with -d")
-        self._runtime(options.runtime).prepare()
+        self.runtime(options.runtime).prepare()
         return self._launch(create(self.store, image, name, command, options, owned=True), stdio)
 
     def start_again(self, record: ContainerRecord, stdio: tuple[int, int, int]) -> Container:
@@ -162,8 +136,8 @@ class Containers:
     def _launch(
         self, record: ContainerRecord, stdio: tuple[int, int, int], *, claimed: bool = True
     ) -> Container:
-        begin = self._runtime(record.settings.get("runtime", "")).start
-        running, record = self.begin(record, stdio, begin, claimed=claimed)
+        start = self.runtime(record.settings.get("runtime", "")).start
+        running, record = begin(self, record, stdio, start, claimed=claimed)
         box = self._started[record.id] = Container(self, record, running)
         if box.settings.health is not None:
             self._watch_health(box)
@@ -179,87 +153,6 @@ class Containers:
         except NoSuchProcess:
             return  # it has ended already
         self._helpers.append(watch)
-
-    def begin(
-        self,
-        record: ContainerRecord,
-        stdio: tuple[int, int, int],
-        start: Start[Begun],
-        *,
-        claimed: bool = False,
-        monitored: bool = False,
-        again: bool = False,
-    ) -> tuple[Begun, ContainerRecord]:
-        """Runs the container's first process; while that comes about nobody may move its upper.
-
-        The row names us before anything is mounted: one that is `claimed`, since it was made here, does
-        so from its beginning.
-
-        start      the runtime's call for it
-        monitored  this process is its monitor; again: and its restart policy wants it
-        Raises ContainerNotStopped, ContainerBusy, NotFound and whatever a runtime's `start` raises. One
-        that was to be removed at its end is removed then.
-        """
-        try:
-            with ContainerHold(record):
-                record = self.store.containers.get(record.id)
-                if not again:
-                    check_stopped(record)
-                if not claimed:
-                    self.store.containers.claim(record.id, monitored=monitored)
-                try:
-                    running, record = self._run(record, stdio, start, again=again, attached=not monitored)
-                except BaseException:
-                    if not claimed and not monitored:
-                        self.store.containers.unclaim(record.id)
-                    raise
-        except ContainerNotStopped:
-            raise
-        except BaseException:
-            if record.auto_remove:
-                drop(self.store, record)
-            raise
-        return running, record
-
-    def _run(
-        self,
-        record: ContainerRecord,
-        stdio: tuple[int, int, int],
-        start: Start[Begun],
-        *,
-        again: bool,
-        attached: bool,
-    ) -> tuple[Begun, ContainerRecord]:
-        settings = Settings.from_json(record.settings)
-        if settings.health is not None:
-            from cowl.container.health_state import begin_health
-
-            begin_health(record.directory)
-        try:
-            connection = prepare(self.store, record, settings)
-            bundle = make_bundle(self.store, record, settings, connection)
-            if connection is None:
-                running = start(bundle, Stdio(*stdio))
-            else:
-                running = start(bundle, Stdio(*stdio), on_namespaces=connection.join)
-        except BaseException:
-            release(self.store, record)
-            raise
-        try:
-            cgroup = bundle.spec["linux"].get("cgroupsPath", "")
-            self.store.containers.started(
-                record.id, running.process, again=again, attached=attached, cgroup=cgroup
-            )
-            if settings.fixtures is not None and settings.fixtures.storage_opt:
-                from cowl.container.size_limit import begin_watch, size_bytes
-
-                limit = size_bytes(settings.fixtures.storage_opt)
-                begin_watch(self.config.root, record, running.process, limit)
-            return running, self.store.containers.get(record.id)
-        except BaseException:
-            running.close()
-            release(self.store, record)
-            raise
 
     def adopt(self, box: ContainerLife) -> None:
         """Remembers the handle of a started container in place of the one that it was started with."""
@@ -357,61 +250,9 @@ class Containers:
 
             wake(self, record)
 
-    def exec(
-        self,
-        record: ContainerRecord,
-        args: tuple[str, ...],
-        stdio: tuple[int, int, int],
-        user: str,
-        env: Mapping[str, str] | Sequence[str],
-        workdir: str,
-        *,
-        tty: bool,
-        privileged: bool = False,
-        size: tuple[int, ...] = (),
-    ) -> Running:
-        """Starts one more process in a running container, as confined as its first one.
-
-        privileged, size  see `make_process`
-        """
-        if record.state == "paused":
-            from cowl.container.pausing import ContainerPaused
-
-            raise ContainerPaused(record.id, "is paused, unpause the container before exec")
-        if record.state != "running" or record.process is None:
-            raise ContainerNotRunning(record.id)
-        settings = Settings.from_json(record.settings)
-        runtime = self._runtime(settings.runtime)
-        runtime.prepare()
-        extra = words(env)
-        check_process(args, extra, workdir or "/", user)
-        process = make_process(
-            self.store,
-            record,
-            settings,
-            args,
-            extra,
-            user,
-            workdir,
-            tty=tty,
-            privileged=privileged,
-            size=size,
-        )
-        try:
-            return runtime.exec(
-                record.process,
-                process,
-                Stdio(*stdio),
-                **exec_confinement(settings, privileged=privileged),
-                identity=record.id,
-                directory=record.directory,
-            )
-        except NoSuchProcess:
-            raise ContainerNotRunning(record.id) from None
-
     def visit(self, where: ProcessId | Premises, program: str, stdio: Stdio) -> Running:
         """See Runtime.visit."""
-        return self._runtime("").visit(where, program, stdio)
+        return self.runtime("").visit(where, program, stdio)
 
     def sizes(self, record: ContainerRecord) -> tuple[int, int]:
         """(apparent bytes of the upper, the same with the image's layers)."""

@@ -24,6 +24,7 @@ from cowl.container.loop import Loop
 from cowl.container.options import Settings
 from cowl.container.restart import next_delay, parse_policy
 from cowl.container.signals import signal_number
+from cowl.container.starting import begin
 from cowl.errors import NotFound, Unavailable
 from cowl.linux import channel, credentials
 from cowl.linux.descriptors import arrange
@@ -122,7 +123,9 @@ class Monitor:
         start = partial(_start_in_window, self._start, size) if size else self._start
         try:
             self._open_socket()
-            kept, self._record = self._service.begin(self._record, theirs, start, monitored=True, again=again)
+            kept, self._record = begin(
+                self._service, self._record, theirs, start, monitored=True, again=again
+            )
         except Exception as error:  # noqa: BLE001  # of whatever kind: the command shows it
             self._failed(error)
             return None

@@ -161,8 +161,11 @@ class ContainerInside(ContainerFacts):
         privileged  it has all capabilities, and the container's filter of system calls
         size        rows and columns of the window that its terminal has
         """
+        from cowl.container.executing import start_exec
+
         command = as_words("the command", args)
-        running = self._service.exec(
+        running = start_exec(
+            self._service,
             self._record,
             command,
             stdio,
