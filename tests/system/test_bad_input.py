@@ -592,10 +592,13 @@ def test_interrupted_at_any_moment(
     assert late <= rounds, f"{late} of {rounds * len(workloads)} went on after Ctrl-C"
 
 
+RUN_RM = ("run", "--rm", "--network", "none")  # an ordinary user without a device for one is told so
+
+
 def test_a_container_that_ignores_ctrl_c_goes_at_the_third(bad: Bad) -> None:
     caller = bad.caller
     with subprocess.Popen(
-        caller.argv("run", "--rm", BASE, "sh", "-c", "trap '' INT; sleep 0.3; echo up; sleep 100"),
+        caller.argv(*RUN_RM, BASE, "sh", "-c", "trap '' INT; sleep 0.3; echo up; sleep 100"),
         env=caller.env,
         cwd=caller.home,
         stdout=subprocess.PIPE,

@@ -48,14 +48,19 @@ class Terminal:
     def type(self, text: str) -> None:
         os.write(self.master, text.encode())
 
-    def until(self, pattern: str) -> str:
-        """Reads until the pattern shows up in what was not matched yet; what was read before its end."""
+    def until(self, pattern: str, *, typing: str = "") -> str:
+        """Reads until the pattern shows up in what was not matched yet; what was read before its end.
+
+        typing  is typed again whenever nothing comes for a while
+        """
         deadline = time.monotonic() + PATIENCE
         while (found := re.search(pattern, self.seen)) is None:
             left = deadline - time.monotonic()
             assert left > 0, f"no {pattern!r} in {self.seen[-1000:]!r}"
-            if select.select([self.master], [], [], left)[0]:
+            if select.select([self.master], [], [], min(left, 0.5) if typing else left)[0]:
                 self.seen += os.read(self.master, 1 << 16).decode(errors="replace")
+            elif typing:
+                self.type(typing)
         text, self.seen = self.seen[: found.end()], self.seen[found.end() :]
         return text
 

@@ -74,8 +74,7 @@ def test_a_signal_to_the_command(based: Caller, way: str) -> None:
             assert tty.wait() == 143
             assert state(based, "box")["Running"] is True
         else:
-            tty.type("\r")
-            tty.until("caught\r\n")
+            tty.until("caught\r\n", typing="\r")  # the shell heeds it between two lines
             assert tty.wait() == 9
         assert tty.settings_restored()
 

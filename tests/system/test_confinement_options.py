@@ -193,7 +193,7 @@ def test_privileged_gives_what_the_caller_has_and_says_so(based: Caller) -> None
     identity = lines[lines.index("mounted") + 1].split()
     assert identity == ["0", "0", "4294967295"] or based.name != "root"
     assert {path.name for path in Path("/dev").iterdir() if path.is_block_device()} <= {*lines}
-    assert b"WARNING" not in based.cowl("run", "--rm", BASE, "true").stderr
+    assert b"WARNING" not in based.cowl("run", "--rm", "--network", "none", BASE, "true").stderr
 
 
 def test_the_host_s_users_are_for_root_alone(based: Caller) -> None:

@@ -77,7 +77,8 @@ def test_a_prune_shows_its_plan_and_asks(based: Caller) -> None:
         assert re.search(r"^container +box +[0-9a-f]{12} +[0-9.]+kB$", said, re.MULTILINE)
         assert re.search(r"^Frees [0-9.]+[kM]B \([0-9]+ bytes\) on disk\.$", said, re.MULTILINE)
     said = based.cowl("system", "prune", "-a", stdin=b"").stderr.decode()
-    assert "  - all stopped containers\n  - all images without" in said
+    assert "  - all stopped containers\n  - all networks not used by at least one container\n" in said
+    assert "  - all images without" in said
     assert said.endswith("[y/N] \n"), "no answer: what comes next is on a line of its own"
     identity = based.text("ps", "-aq", "--no-trunc")
     done = based.cowl("container", "prune", stdin=b"y\n")

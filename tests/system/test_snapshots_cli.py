@@ -101,7 +101,7 @@ with cowl.Engine() as engine, engine.start("busybox", ["sleep", "60"], name="bus
     assert done.returncode == 0, done.stderr.decode()
     restored, started = done.stdout.decode().split("---")
     assert "container busy is running" in restored
-    assert "container busy is running" in started
+    assert "cannot attach to busy: another command runs it" in started
 
 
 def test_created_containers_are_started_later(based: Caller) -> None:

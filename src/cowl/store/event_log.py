@@ -118,7 +118,8 @@ def network_events(transaction: Transaction, container: str, action: str, only: 
 
 
 def _nanoseconds(transaction: Transaction) -> int:
-    return int(transaction.now() * 1e9)
+    """Now, as far as SQLite can count: a clock may be far off, and nothing else fails for that."""
+    return min(int(transaction.now() * 1e9), (1 << 63) - 1)
 
 
 def _bound(transaction: Transaction, number: int) -> None:
