@@ -175,6 +175,13 @@ def test_an_exec_that_is_left_runs_on(based: Caller) -> None:
     until(lambda: not os.path.exists(f"/proc/{pid}"))
 
 
+def test_the_exit_code_of_what_is_gone_at_once(based: Caller) -> None:
+    """Its monitor goes without reading what the command had to say: the size of its window, for one."""
+    for code in range(3, 9):
+        with terminal(based, "run", "-it", "--rm", BASE, "sh", "-c", f"exit {code}") as tty:
+            assert tty.wait() == code
+
+
 def test_the_window_of_an_exec(based: Caller) -> None:
     """It has its size from the first moment on."""
     based.cowl("run", "-d", "--name", "box", BASE, "sleep", "1000")

@@ -152,10 +152,7 @@ class Attachment:
         return "stdout", b""
 
     def _message(self) -> bytes:
-        try:
-            return os.read(self._fd, words.LONGEST)
-        except ConnectionResetError:
-            return b""
+        return _read(self._fd)
 
     def _say(self, message: bytes) -> None:
         """To a monitor that may have gone, which `receive` will notice."""
@@ -203,10 +200,17 @@ def _first(fd: int) -> bytes:
         raise AttachRefused(
             "the container's monitor does not answer", hint="is it stopped, or does the container restart?"
         )
+    return _read(fd)
+
+
+def _read(fd: int) -> bytes:
+    """The next message, b"" at the end."""
     try:
         return os.read(fd, words.LONGEST)
     except ConnectionResetError:
-        return b""
+        # The monitor has gone without reading all we said. That is told first, and once: what it had said
+        # before, the exit code as the last, is still in the queue.
+        return os.read(fd, words.LONGEST)
 
 
 def _check_state(record: ContainerRecord) -> None:
