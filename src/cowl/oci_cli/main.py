@@ -62,6 +62,9 @@ def _dispatch(top: Parsed) -> int:
         return 0
     if top.text("cgroup-manager") not in ("", "cgroupfs", "disabled"):
         raise UsageError(f"--cgroup-manager {top.text('cgroup-manager')} is not supported")
+    # As "true" says: who may make no cgroups has none, unless a limit asks for one.
+    if (rootless := top.text("rootless")) not in ("", "auto", "true"):
+        raise UsageError(f"--rootless={rootless} is not supported: what the caller may do is found out")
     from cowl.oci_cli import commands
 
     return commands.call(name, parse(COMMANDS[name], rest), top.text("root") or _default_root())

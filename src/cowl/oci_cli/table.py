@@ -28,6 +28,7 @@ GLOBAL = Command(
         "log": TEXT,
         "log-format": TEXT,
         "debug": BOOL,
+        "rootless": TEXT,
         "cgroup-manager": TEXT,
         "version|v": BOOL,
         "help|h": BOOL,
@@ -36,7 +37,6 @@ GLOBAL = Command(
     refused={
         "systemd-cgroup": "cgroups are made in the file system; have your engine use its cgroupfs manager",
         "criu": _NO_CRIU,
-        "rootless": "what the caller may do is found out, nobody has to say it",
     },
 )
 
