@@ -2,8 +2,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-# Tests side by side, more than there are processors: a test waits for a disk or a container half of its time.
-JOBS ?= 3
+# Tests side by side: half of a test's time is waiting for a disk or a container.
+JOBS ?= 2
 
 .PHONY: demo test lint unit faults ecosystems bench scale deps clean
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from tests.caller import Caller
 from tests.interop.oci_tools import RealRegistry, real_registry, tar_of, write_oci_layout
+from tests.mount_table import mount_table
 
 BASE = "busybox"
 DOCKERFILE = (
@@ -22,7 +23,7 @@ DOCKERFILE = (
 
 
 def host_mounts() -> str:
-    return Path("/proc/self/mountinfo").read_text()
+    return "\n".join(mount_table())
 
 
 def leftovers(caller: Caller) -> dict[str, list[str]]:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from tests.caller import ORDINARY_ID, Caller
+from tests.mount_table import mount_table
 
 from cowl.linux.credentials import mask
 from cowl.linux.override_stat import XATTR, OverrideStat
@@ -249,7 +250,7 @@ def test_only_the_known_devices_are_there(box: Box) -> None:
 
 
 def test_no_mount_is_shared_with_the_host(box: Box) -> None:
-    before = Path("/proc/self/mountinfo").read_text()
+    before = mount_table()
     running = box.spawn("sh", "-c", "cat /proc/self/mountinfo; echo end; sleep 60")
     try:
         assert running.stdout is not None
@@ -257,12 +258,12 @@ def test_no_mount_is_shared_with_the_host(box: Box) -> None:
         while (line := running.stdout.readline().decode()) and line != "end\n":
             inside.append(line)
         assert inside
-        during = Path("/proc/self/mountinfo").read_text()
-        keeper = Path(f"/proc/{running.pid}/mountinfo").read_text()
+        during = mount_table()
+        keeper = mount_table(str(running.pid))
     finally:
         running.kill()
         running.wait()
-    assert before == during == keeper == Path("/proc/self/mountinfo").read_text()
+    assert before == during == keeper == mount_table()
     assert not any("shared:" in line or "master:" in line for line in inside)
     assert not any(str(box.place) in line for line in inside)
 
@@ -336,13 +337,13 @@ def test_a_link_as_a_mount_target_is_refused(box: Box, name: str) -> None:
     canary.mkdir()
     (box.rootfs / name).symlink_to(f"../../../..{canary}")
     box.settle()
-    before = Path("/proc/self/mountinfo").read_text()
+    before = mount_table()
     done = subprocess.run(
         box.argv("true"), env=box.caller.env, capture_output=True, cwd=box.caller.home, check=False
     )
     assert done.returncode != 0
     assert b"MountTargetRefused" in done.stderr or b"not a directory in the image" in done.stderr
-    assert Path("/proc/self/mountinfo").read_text() == before
+    assert mount_table() == before
     assert list(canary.iterdir()) == []
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.caller import Caller
+from tests.mount_table import mount_table
 
 from cowl.linux.override_stat import XATTR
 
@@ -163,7 +164,7 @@ with cowl.Engine() as engine:
 
 
 def test_targets_that_lead_astray(app: Caller) -> None:
-    before = Path("/proc/self/mountinfo").read_text()
+    before = mount_table()
     reasons = [
         ("vol", "/magic", "leads it to /proc/self/fd/0"),
         ("vol", "/root-link", "leads it to /"),
@@ -175,7 +176,7 @@ def test_targets_that_lead_astray(app: Caller) -> None:
     ]
     done = app.python(ASTRAY, json.dumps(reasons))
     assert done.returncode == 0, done.stderr.decode()
-    assert Path("/proc/self/mountinfo").read_text() == before
+    assert mount_table() == before
 
 
 def test_what_an_image_may_not_declare(caller: Caller, busybox_tar: Path) -> None:
@@ -209,7 +210,7 @@ def test_a_swapper_in_a_shared_volume_gains_nothing(based: Caller) -> None:
         " ln -s /proc/self/root /v/sub; rm -f /v/sub; ln -s ../../../.. /v/sub; rm -f /v/sub;"
         " mkdir /v/sub; rmdir /v/sub 2>/dev/null || rm -rf /v/sub; done"
     )
-    before = Path("/proc/self/mountinfo").read_text()
+    before = mount_table()
     with subprocess.Popen(
         based.argv("run", "--rm", "-v", "vol:/v", BASE, "sh", "-c", swap), env=based.env
     ) as box:
@@ -219,7 +220,7 @@ def test_a_swapper_in_a_shared_volume_gains_nothing(based: Caller) -> None:
         assert done.returncode == 0, done.stderr.decode()
         assert box.wait(60) == 0
     assert os.listdir(canary) == ["secret"] and (canary / "secret").read_text() == "s"
-    assert Path("/proc/self/mountinfo").read_text() == before
+    assert mount_table() == before
 
 
 def test_from_python(based: Caller) -> None:
