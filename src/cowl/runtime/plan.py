@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import os
-
-from cowl.errors import Denied, Invalid
-from cowl.linux.mounts import ATTRIBUTES, SPREADS
-from cowl.linux.root_mount import RootMount
 from cowl.linux.rung import IDS_BASE, IDS_COUNT, ROOT, SINGLE
 from cowl.runtime import operations as op
-from cowl.runtime.options import INIT, MEMORY_FILE
+from cowl.runtime.mount_plan import UnsupportedSpec, plan_layers, plan_mounts
+from cowl.runtime.options import INIT
 from cowl.runtime.seccomp_profile import no_profile
 from cowl.value import Value
 
@@ -18,16 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
+    from cowl.linux.root_mount import RootMount
+
 Ranges = tuple[tuple[int, int, int], ...]
 
-DEVICES = (("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9), ("tty", 5, 0))
-LINKS = (
-    ("fd", "/proc/self/fd"),
-    ("stdin", "/proc/self/fd/0"),
-    ("stdout", "/proc/self/fd/1"),
-    ("stderr", "/proc/self/fd/2"),
-    ("ptmx", "pts/ptmx"),
-)
 RLIMITS = {
     "RLIMIT_CPU": 0,
     "RLIMIT_FSIZE": 1,
@@ -46,26 +36,7 @@ RLIMITS = {
     "RLIMIT_RTPRIO": 14,
     "RLIMIT_RTTIME": 15,
 }
-_PROTECTED = ("/proc", "/sys")
-SYSTEMS = (*_PROTECTED, "/sys/fs/cgroup")  # what of the host's may be bound there
 _FILTERS = ("CAP_SYS_ADMIN",)
-_MOUNT_WORDS = (*ATTRIBUTES, "rbind", "bind", "rprivate", "private", "rw", "idmap", "relatime", "strictatime")
-_IGNORED_OPTIONS = ("newinstance",)  # devpts has known nothing else since Linux 4.7
-
-
-class UnsupportedSpec(Invalid):
-    """The spec asks for what the embedded interpreter doesn't do."""
-
-
-class ProtectedTarget(Denied):
-    """A mount would lie over a file system of the kernel's that the container's safety rests on."""
-
-    def __init__(self, target: str) -> None:
-        self.target = target
-        super().__init__(
-            f"nothing can be mounted at {target} in a container",
-            hint="choose a target outside /proc and /sys",
-        )
 
 
 class Plan(Value):
@@ -115,7 +86,7 @@ def plan(spec: dict[str, Any], root: RootMount, rung: str) -> Plan:
     cgroup = linux.get("cgroupsPath", "")
     mapped = "user" in namespaces
     nodes = mapped or any(rule["allow"] for rule in linux.get("resources", {}).get("devices", ()))
-    layers, collected = _layers(root, nodes=nodes, idmap=mapped and rung == ROOT)
+    layers, collected = plan_layers(root, nodes=nodes, idmap=mapped and rung == ROOT)
     binds: list[op.Source] = []
     uids, gids = _ranges(linux["uidMappings"]), _ranges(linux["gidMappings"])
     steps = [
@@ -124,7 +95,7 @@ def plan(spec: dict[str, Any], root: RootMount, rung: str) -> Plan:
         op.MountScratch(),
         *collected,
         *_with_cgroup(
-            _mounts(spec["mounts"], len(layers), binds, idmap=mapped and rung == ROOT),
+            plan_mounts(spec["mounts"], len(layers), binds, idmap=mapped and rung == ROOT),
             [op.JoinCgroup("cgroup" in namespaces)] if cgroup else [],
         ),
         *_terminal(spec["process"], console=True),
@@ -168,14 +139,14 @@ def plan_exec(process: dict[str, Any], profile: dict[str, Any], rung: str, *, ma
 def plan_visit(visit: dict[str, Any], root: RootMount, rung: str) -> Plan:
     """The plan of a visit to the files of a container at rest: its layers and mounts, and no more of it."""
     idmap = visit["mapped"] and rung == ROOT
-    layers, collected = _layers(root, nodes=False, idmap=idmap)
+    layers, collected = plan_layers(root, nodes=False, idmap=idmap)
     binds: list[op.Source] = []
     steps = [
         op.BecomeMapped(0, 0, rung == ROOT),
         op.IsolateMounts(),
         op.MountScratch(),
         *collected,
-        *_mounts(visit["mounts"], len(layers), binds, idmap=idmap),
+        *plan_mounts(visit["mounts"], len(layers), binds, idmap=idmap),
         *([op.ProtectRoot()] if visit["readonly"] else []),
         op.Visit(visit["function"]),
     ]
@@ -197,127 +168,6 @@ def _with_cgroup(steps: Iterator[op.Operation], join: list[op.Operation]) -> Ite
             yield join.pop()
         yield step
     yield from join
-
-
-def _layers(root: RootMount, *, nodes: bool, idmap: bool) -> tuple[list[op.Source], list[op.Operation]]:
-    """Without `nodes` no device node in them opens a device; in a user namespace none does anyway."""
-    stack = Stack(root, 0, idmap=idmap)
-    attributes = () if nodes else ("nodev",)
-    return stack.sources, [*stack.collected, op.MountRoot(stack.lowers, stack.upper, stack.work, attributes)]
-
-
-class Stack:
-    """An overlay's trees as sources `first`, ... of the same names; upper and work share the first."""
-
-    def __init__(self, root: RootMount, first: int, *, idmap: bool) -> None:
-        trees = list(root.lowers)
-        self.upper = self.work = ""
-        if root.upper:
-            parent = os.path.dirname(root.upper)
-            if os.path.dirname(root.work) != parent:
-                raise UnsupportedSpec(f"{root.upper} and {root.work} are not in the same directory")
-            trees.insert(0, parent)
-            self.upper = f"{first}/{os.path.basename(root.upper)}"
-            self.work = f"{first}/{os.path.basename(root.work)}"
-        names = tuple(str(first + number) for number in range(len(trees)))
-        self.lowers = names[1:] if root.upper else names
-        self.sources = [op.Source(path, idmap=idmap) for path in trees]
-        self.collected = [op.CollectLayer(int(name), name) for name in names]
-
-
-def _mounts(
-    mounts: list[dict[str, Any]], first: int, binds: list[op.Source], *, idmap: bool
-) -> Iterator[op.Operation]:
-    for number, mount in enumerate(mounts):
-        kind, target, options = mount["type"], mount["destination"], tuple(mount["options"])
-        attributes = tuple(word for word in options if word in ATTRIBUTES)
-        if kind == "bind" and mount["source"] in SYSTEMS:
-            yield op.BindSystem(mount["source"], target, attributes)
-        elif kind == "bind":
-            check_target(target)
-            binds.append(source_of(mount, options, idmap=idmap))
-            yield op.BindSource(first + len(binds) - 1, target, attributes)
-        elif kind == "cgroup":
-            yield op.MountCgroup(target, "ro" in options)
-        elif kind == "overlay":
-            check_target(target)
-            stack = Stack(root_of(mount), first + len(binds), idmap=idmap)
-            binds += stack.sources
-            yield from stack.collected
-            yield _overlay(stack, mount, attributes)
-        elif kind == MEMORY_FILE:
-            check_target(target)
-            yield memory_file(mount, number)
-        else:
-            yield from _filesystem(kind, target, attributes, options)
-
-
-def source_of(mount: dict[str, Any], options: tuple[str, ...], *, idmap: bool) -> op.Source:
-    """The source of a bind."""
-    spread = next((word for word in options if word.removeprefix("r") in SPREADS), "private")
-    return op.Source(
-        mount["source"],
-        idmap and "idmap" in options,
-        "rbind" in options,
-        True,
-        mount.get("subpath", ""),
-        spread.removeprefix("r"),
-    )
-
-
-def root_of(mount: dict[str, Any]) -> RootMount:
-    """The layers of an overlay mount."""
-    return RootMount(tuple(mount["lowers"]), mount["upper"], mount["work"])
-
-
-def _overlay(stack: Stack, mount: dict[str, Any], attributes: tuple[str, ...]) -> op.Operation:
-    """Named after its first source, so that several do not meet."""
-    name = f"tree{stack.collected[0].as_dict()['name']}"
-    target, subpath = mount["destination"], mount["subpath"]
-    return op.BindOverlay(name, stack.lowers, stack.upper, stack.work, subpath, target, attributes)
-
-
-def memory_file(mount: dict[str, Any], number: int) -> op.BindMemory:
-    """The operation of a mount of the type MEMORY_FILE, the `number`th of all."""
-    from base64 import b64decode
-
-    words = dict(word.split("=", 1) for word in mount["options"])
-    return op.BindMemory(
-        name=f"file{number}",
-        data=b64decode(mount["data"]),
-        mode=int(words["mode"], 8),
-        uid=int(words["uid"]),
-        gid=int(words["gid"]),
-        target=mount["destination"],
-    )
-
-
-def _filesystem(
-    kind: str, target: str, attributes: tuple[str, ...], options: tuple[str, ...]
-) -> Iterator[op.Operation]:
-    if kind not in ("proc", "sysfs", "tmpfs", "devpts", "mqueue"):
-        raise UnsupportedSpec(f"a mount of type {kind!r} at {target} is not supported")
-    if kind not in ("proc", "sysfs"):
-        check_target(target)
-    data = (
-        word.partition("=")[::2]
-        for word in options
-        if word not in _MOUNT_WORDS and word not in _IGNORED_OPTIONS
-    )
-    pairs = tuple((key, value) for key, value in data)
-    system = target in ("/proc", "/sys", "/dev")
-    follow = not (system or target.startswith("/dev/"))
-    yield op.MountFilesystem(kind, target, attributes, pairs, make=not system, follow=follow)
-    if target == "/dev":
-        yield from (op.BindDevice(*device) for device in DEVICES)
-        yield from (op.MakeLink(f"/dev/{name}", points_to) for name, points_to in LINKS)
-
-
-def check_target(target: str) -> None:
-    """What lies literally in /proc or /sys; the interpreter checks where links lead."""
-    path = os.path.normpath("/" + target.lstrip("/"))
-    if path == "/" or any(path == guarded or path.startswith(guarded + "/") for guarded in _PROTECTED):
-        raise ProtectedTarget(target)
 
 
 def _terminal(process: dict[str, Any], *, console: bool) -> list[op.Operation]:

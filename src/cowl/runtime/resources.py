@@ -7,7 +7,7 @@ version 1's terms becomes version 2's as runc does it.
 from __future__ import annotations
 
 from cowl.linux.cgroups import V2
-from cowl.runtime.plan import UnsupportedSpec
+from cowl.runtime.mount_plan import UnsupportedSpec
 from cowl.value import Value
 
 TYPE_CHECKING = False

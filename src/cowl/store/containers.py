@@ -73,15 +73,7 @@ class Containers(ContainerLife):
         lasting = False
         with self._database.write(doing="creating a container") as transaction:
             now = self._clock()
-            image_there = image_id and transaction.run(
-                "UPDATE images SET last_used = ? WHERE id = ?", (now, image_id)
-            )
-            if image_id and not image_there and snapshot is None:
-                raise NoSuchImage(image_id)
-            if snapshot is None:
-                stack = stack_of_image(transaction, image_id, layer_keys)
-            else:
-                stack = _stack_of_snapshot(transaction, snapshot, now)
+            stack = _used_stack(transaction, image_id, layer_keys, snapshot, now)
             transaction.run(
                 "INSERT INTO containers (id, name, image, stack, state, exit_code, auto_remove, settings,"
                 " owner, created_at, started_at, finished_at, measured_at, image_layers, snapshot)"
@@ -274,6 +266,22 @@ class Containers(ContainerLife):
 def _lives(state: str, process: Row) -> bool:
     """Whether an active container has a process, or will have one again."""
     return state == "restarting" or (process[0] is not None and ProcessId(*process).alive())
+
+
+def _used_stack(
+    transaction: Transaction,
+    image_id: str,
+    layer_keys: Sequence[str],
+    snapshot: SnapshotRecord | None,
+    now: float,
+) -> int:
+    """The stack that a new container stands on; what it comes from is used now. Raises as `create`."""
+    there = image_id and transaction.run("UPDATE images SET last_used = ? WHERE id = ?", (now, image_id))
+    if snapshot is not None:
+        return _stack_of_snapshot(transaction, snapshot, now)
+    if image_id and not there:
+        raise NoSuchImage(image_id)
+    return stack_of_image(transaction, image_id, layer_keys)
 
 
 def _stack_of_snapshot(transaction: Transaction, snapshot: SnapshotRecord, now: float) -> int:

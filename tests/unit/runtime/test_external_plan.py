@@ -14,8 +14,8 @@ from cowl.linux.rung import ROOT, SINGLE
 from cowl.runtime.external.plan import ExternalPlan, NeedsContainerRoot, plan_external
 from cowl.runtime.external.program import Program, RuntimeMissing, UnknownRuntime, check_runtime, find_program
 from cowl.runtime.external.seccomp_rules import without_overlaps
+from cowl.runtime.mount_plan import ProtectedTarget
 from cowl.runtime.options import Bind, ContainerOptions, MemoryFile, Overlay
-from cowl.runtime.plan import ProtectedTarget
 from cowl.runtime.seccomp_profile import default_profile
 from cowl.runtime.spec import container_spec
 from cowl.runtime.user import User

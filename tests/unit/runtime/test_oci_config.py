@@ -10,11 +10,11 @@ import pytest
 from cowl import OciRuntime
 from cowl.oci_cli.table import COMMANDS, GLOBAL
 from cowl.oci_cli.words import UsageError, parse
+from cowl.runtime.mount_plan import UnsupportedSpec
 from cowl.runtime.oci.config import InvalidConfig, read_config
 from cowl.runtime.oci.groups import Groups
 from cowl.runtime.oci.mount_words import NO_DEV, NO_SUID, READ_ONLY, read_mount
 from cowl.runtime.oci.state import States
-from cowl.runtime.plan import UnsupportedSpec
 
 
 def changed(path: str, value: Any) -> dict[str, Any]:

@@ -9,8 +9,9 @@ import pytest
 from cowl.linux.root_mount import RootMount
 from cowl.linux.rung import IDS_BASE, IDS_COUNT, ROOT, SINGLE
 from cowl.runtime import operations as op
+from cowl.runtime.mount_plan import ProtectedTarget, UnsupportedSpec
 from cowl.runtime.options import Bind, ContainerOptions, MemoryFile, Overlay, Tmpfs
-from cowl.runtime.plan import ProtectedTarget, UnsupportedSpec, plan, plan_exec
+from cowl.runtime.plan import plan, plan_exec
 from cowl.runtime.spec import container_spec, process_spec
 from cowl.runtime.user import User
 

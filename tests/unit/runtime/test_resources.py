@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cowl.linux.cgroups import V1, V2
-from cowl.runtime.plan import UnsupportedSpec
+from cowl.runtime.mount_plan import UnsupportedSpec
 from cowl.runtime.resources import cpu_weight, io_weight, settings, swap_max
 
 MIB = 1 << 20

@@ -13,18 +13,18 @@ from cowl.linux.rung import ROOT
 from cowl.runtime import operations as op
 from cowl.runtime.external.program import Program
 from cowl.runtime.external.seccomp_rules import without_overlaps
-from cowl.runtime.operations import Source
-from cowl.runtime.options import INIT, MEMORY_FILE
-from cowl.runtime.plan import (
+from cowl.runtime.mount_plan import (
     SYSTEMS,
     Stack,
     UnsupportedSpec,
     check_target,
-    limits_of,
     memory_file,
     root_of,
     source_of,
 )
+from cowl.runtime.operations import Source
+from cowl.runtime.options import INIT, MEMORY_FILE
+from cowl.runtime.plan import limits_of
 from cowl.value import Value
 
 TYPE_CHECKING = False
@@ -111,18 +111,11 @@ def plan_external(
     rewriting = _Rewriting(stack, idmap=idmap, unified=unified)
     mounts = [rewriting.mount(number, mount) for number, mount in enumerate(spec["mounts"])]
     linux = spec["linux"]
-    if rung == ROOT:
-        maps = _ranges(linux["uidMappings"]), _ranges(linux["gidMappings"])
-        own: dict[str, Any] = {}
-    else:  # the runtime is root of a namespace that has the caller's id alone; the container's is below
-        maps = ((0, euid, 1),), ((0, egid, 1),)
-        own = {
-            name: [{**item, "hostID": 0} for item in linux[name]] for name in ("uidMappings", "gidMappings")
-        }
+    own = _own_maps(linux, rung)
     _check_ids(own, program)
+    alone = ((0, euid, 1),), ((0, egid, 1),)
+    maps = alone if own else (_ranges(linux["uidMappings"]), _ranges(linux["gidMappings"]))
     enters = program.kind == "runc"
-    resources = linux.get("resources", {})
-    devices = [] if rung != ROOT else resources.get("devices", [])
     return ExternalPlan(
         program=program,
         id=identity,
@@ -134,12 +127,7 @@ def plan_external(
             "process": external_process(spec["process"], rung),
             "root": {**spec["root"], "path": f"{PLACE}/root"},
             "mounts": mounts,
-            "linux": {
-                **{key: value for key, value in linux.items() if key != "cgroupsPath" or enters},
-                **own,
-                "resources": {"devices": devices},
-                "seccomp": without_overlaps(linux["seccomp"]),
-            },
+            "linux": _external_linux(linux, own, rung, enters=enters),
         },
         uid_map=maps[0],
         gid_map=maps[1],
@@ -155,10 +143,31 @@ def plan_external(
         owner=owner,
         terminal=spec["process"]["terminal"],
         cgroup=linux.get("cgroupsPath", ""),
-        resources=resources,
+        resources=linux.get("resources", {}),
         enters=enters,
         oom_score=spec["process"].get("oomScoreAdj"),
     )
+
+
+def _own_maps(linux: dict[str, Any], rung: str) -> dict[str, Any]:
+    """The container's id maps where the runtime is root of a namespace that has the caller's id alone.
+
+    The container's is below that; {} where the runtime is root itself.
+    """
+    if rung == ROOT:
+        return {}
+    return {name: [{**item, "hostID": 0} for item in linux[name]] for name in ("uidMappings", "gidMappings")}
+
+
+def _external_linux(linux: dict[str, Any], own: dict[str, Any], rung: str, *, enters: bool) -> dict[str, Any]:
+    """Limits are set by us, and what the runtime can't do below a user namespace is left out."""
+    devices = [] if rung != ROOT else linux.get("resources", {}).get("devices", [])
+    return {
+        **{key: value for key, value in linux.items() if key != "cgroupsPath" or enters},
+        **own,
+        "resources": {"devices": devices},
+        "seccomp": without_overlaps(linux["seccomp"]),
+    }
 
 
 def _check_ids(single: dict[str, Any], program: Program) -> None:

@@ -10,9 +10,10 @@ import os
 
 from cowl.errors import Invalid
 from cowl.linux.credentials import CAPABILITIES
+from cowl.runtime.mount_plan import UnsupportedSpec
 from cowl.runtime.oci.mount_words import PROPAGATION, MountWords, read_mount
 from cowl.runtime.operations import Limit
-from cowl.runtime.plan import RLIMITS, UnsupportedSpec
+from cowl.runtime.plan import RLIMITS
 from cowl.value import Value
 
 TYPE_CHECKING = False

@@ -8,15 +8,15 @@ from __future__ import annotations
 import errno
 import json
 import os
-import select
 import time
 
 from cowl.errors import Invalid, NotFound
-from cowl.linux.process import NoSuchProcess, ProcessId, send_signal
+from cowl.linux.process import NoSuchProcess, ProcessId
 from cowl.runtime.oci.config import InvalidConfig, OciConfig, read_config, read_process
 from cowl.runtime.oci.creation import Birth
 from cowl.runtime.oci.groups import Groups
 from cowl.runtime.oci.hooks import HookFailed, run_hooks, try_hooks
+from cowl.runtime.oci.processes import await_end, await_execution, namespace_members, signal_process
 from cowl.runtime.oci.state import (
     CREATED,
     PAUSED,
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
 _KILL = 9
 _CONFIG_LIMIT = 16 << 20  # bytes of a config.json
-_WAIT_SECONDS = 10
 
 
 class OciRuntime:
@@ -144,7 +143,7 @@ class OciRuntime:
             raise WrongStatus(identity, STOPPED, CREATED) from None
         os.unlink(path)
         os.write(end, b"0")
-        _until_executed(end)
+        await_execution(end)
         os.close(end)
         return try_hooks("poststart", config.hooks["poststart"], document(state, self._states.status(state)))
 
@@ -169,10 +168,10 @@ class OciRuntime:
         state = self._states.load(identity)
         if all:
             for process in self._processes(state):
-                _signal(process, signal)
+                signal_process(process, signal)
             return
         self._check(state, CREATED, RUNNING, PAUSED)
-        _signal(state.process, signal)
+        signal_process(state.process, signal)
 
     def delete(self, identity: str, *, force: bool = False) -> list[HookFailed]:
         """Forgets a container that has ended; gives its poststop hooks that failed.
@@ -197,8 +196,8 @@ class OciRuntime:
     def _end(self, state: OciState) -> None:
         """Kills what runs, and waits for it."""
         for process in [state.process, *self._processes(state)]:
-            _signal(process, _KILL)
-        _until_over(state.process)
+            signal_process(process, _KILL)
+        await_end(state.process)
 
     def exec(
         self,
@@ -267,7 +266,7 @@ class OciRuntime:
         pids = {*Groups.of(state.cgroup).processes()}
         if state.process.alive():
             pids.add(state.process.pid)
-            pids |= _of_namespace(state.process.pid)
+            pids |= namespace_members(state.process.pid)
         found = []
         for pid in sorted(pids):
             try:
@@ -329,52 +328,3 @@ def _write_pid(path: str, pid: int) -> None:
     with open(temporary, "w") as file:
         file.write(str(pid))
     os.rename(temporary, path)
-
-
-def _until_executed(end: int) -> None:
-    """The process holds the other end until it executes its command, or ends."""
-    poller = select.poll()
-    poller.register(end, 0)
-    poller.poll()
-
-
-def _until_over(process: ProcessId) -> None:
-    try:
-        pidfd = process.open()
-    except NoSuchProcess:
-        return
-    poller = select.poll()
-    poller.register(pidfd, select.POLLIN)
-    poller.poll(_WAIT_SECONDS * 1000)
-    os.close(pidfd)
-
-
-def _signal(process: ProcessId, signal: int) -> None:
-    try:
-        pidfd = process.open()
-    except NoSuchProcess:
-        return
-    try:
-        send_signal(pidfd, signal)
-    except ProcessLookupError:
-        pass
-    finally:
-        os.close(pidfd)
-
-
-def _of_namespace(init: int) -> set[int]:
-    """All processes in the pid namespace of a process, unless that is ours too."""
-    try:
-        wanted = os.readlink(f"/proc/{init}/ns/pid")
-    except OSError:
-        return set()
-    if wanted == os.readlink("/proc/self/ns/pid"):
-        return set()
-    found = set()
-    for name in os.listdir("/proc"):
-        try:
-            if name.isdigit() and os.readlink(f"/proc/{name}/ns/pid") == wanted:
-                found.add(int(name))
-        except OSError:
-            continue
-    return found

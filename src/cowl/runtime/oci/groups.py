@@ -6,7 +6,7 @@ import os
 
 from cowl.errors import Unavailable
 from cowl.linux.cgroups import V1, cgroup, default_path, find_place, version
-from cowl.runtime.plan import UnsupportedSpec
+from cowl.runtime.mount_plan import UnsupportedSpec
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 from cowl.errors import Invalid
-from cowl.runtime.plan import UnsupportedSpec
+from cowl.runtime.mount_plan import UnsupportedSpec
 from cowl.value import Value
 
 TYPE_CHECKING = False

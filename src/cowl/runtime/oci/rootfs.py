@@ -14,9 +14,9 @@ from cowl.linux.descriptors import open_device
 from cowl.linux.files import open_beneath
 from cowl.runtime import targets
 from cowl.runtime.failures import MountTargetRefused, StepFailed
+from cowl.runtime.mount_plan import DEVICES, LINKS
 from cowl.runtime.oci.copy_up import copy_up
 from cowl.runtime.oci.mount_words import PRIVATE, PROPAGATION
-from cowl.runtime.plan import DEVICES, LINKS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
